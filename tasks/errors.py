@@ -1,0 +1,38 @@
+"""The errors a user is meant to read: one line each, no traceback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ConfigError", "EspalierError", "Problem"]
+
+
+class EspalierError(Exception):
+    """An expected failure: what went wrong, where, why, and what to do, in one line. Exit code 1."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule in the configuration: where it is, the value got, the rule, the nearest valid name."""
+
+    path: str
+    value: object
+    rule: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        shown = "" if self.value is None else f" (got {self.value!r})"
+        return f"{self.path}: {self.rule}{shown}" + (f"; {self.hint}" if self.hint else "")
+
+
+class ConfigError(EspalierError):
+    """All problems of a configuration at once. Exit code 2; nothing has run, nothing is written."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem], where: str = "params.yaml") -> None:
+        self.problems = problems
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"{where} has {len(problems)} problem(s):\n{lines}")
