@@ -1,0 +1,62 @@
+# `make run` and `make test` are all the set-up there is: each creates .venv when it is missing or out of date.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Where torch comes from. On Linux the public default index may offer a CUDA build of several gigabytes:
+#   ESPALIER_TORCH_INDEX=https://download.pytorch.org/whl/cpu make run
+TORCH_INDEX := $(if $(ESPALIER_TORCH_INDEX),--index-url $(ESPALIER_TORCH_INDEX),)
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: run test test-all test-slow check format bench ui docs help clean
+
+help:        ## what can be made
+	@grep -hE '^[a-z-]+: *[^#]*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once; about 2 GB on disk)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(TORCH_INDEX) torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(STAMP) ## the main job: raw rows to a registered compressed model
+	@espalier run $(ARGS)
+
+test: $(STAMP) ## the default tests (under 8 minutes on 2 cores)
+	@python -m pytest -m "not slow and not server" $(ARGS)
+
+test-all: $(STAMP) ## every test, slow and server ones too
+	@python -m pytest $(ARGS)
+
+test-slow: $(STAMP) ## only the slow and server tests
+	@python -m pytest -m "slow or server" $(ARGS)
+
+check: $(STAMP) ## all that a reviewer would check: lint, format, types, imports, docs
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports
+	@python -m tests.check_docs
+
+format: $(STAMP) ## put the code in form
+	@ruff check --fix .
+	@ruff format .
+
+docs: $(STAMP) ## regenerate what is generated: docs/configuration.md
+	@python -m tasks.config > docs/configuration.md
+
+bench: $(STAMP) ## measure, and write docs/benchmarks.md and the README's table
+	@python -m benchmarks.foundation
+
+ui: $(STAMP) ## MLflow UI and Prefect UI on loopback; addresses printed; Ctrl-C stops both
+	@espalier ui
+
+clean:       ## remove what the tools left (never data, models or records)
+	@rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
