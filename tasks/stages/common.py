@@ -1,0 +1,33 @@
+"""What every stage shares: its stopwatch and its way to end when run as a module."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks.artifacts import Layout, write_json
+from tasks.errors import EspalierError
+
+__all__ = ["stage_main", "timed"]
+
+
+@contextmanager
+def timed(layout: Layout, stage: str) -> Iterator[None]:
+    """Write the seconds of the block to `layout.timing(stage)` when it ends well."""
+    started = time.perf_counter()
+    yield
+    write_json(layout.timing(stage), {"stage": stage, "seconds": round(time.perf_counter() - started, 3)})
+
+
+def stage_main(run: Callable[..., None], *arguments: str) -> None:
+    """Call `run(current folder, *arguments)` as `dvc repro` does; an expected failure is one line and its exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    try:
+        run(Path.cwd(), *arguments)
+    except EspalierError as error:
+        logging.getLogger("espalier").error("%s", error)
+        sys.exit(error.exit_code)
