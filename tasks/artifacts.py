@@ -1,7 +1,7 @@
 """File formats of everything a stage reads or writes; no other module knows them.
 
-Every save is atomic: a sibling temporary file replaces the target in one step, so a killed process or a full disk
-leaves the previous file whole. Equal values give equal bytes, which DVC's run-cache relies on.
+Every save is atomic: a sibling temporary file replaces the target in one step, so a killed process or a
+full disk leaves the previous file whole. Equal values give equal bytes, which DVC's run-cache relies on.
 """
 
 from __future__ import annotations
@@ -104,11 +104,11 @@ class Layout:
         return self.root / "models" / "export" / name
 
     def onnx(self, name: str) -> Path:
-        """The ONNX file of an exported graph."""
+        """ONNX file of an exported graph."""
         return self.export(name) / "model.onnx"
 
     def serving(self, name: str) -> Path:
-        """The part of an exported graph that ONNX cannot express, JSON."""
+        """JSON part of an exported graph: what ONNX cannot express."""
         return self.export(name) / "serving.json"
 
     def report(self, name: str) -> Path:
@@ -241,7 +241,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write named tensors as safetensors, without metadata: more than one key makes bytes differ between runs."""
+    """Write named tensors as safetensors, without metadata: two keys make bytes differ from run to run."""
     from safetensors.torch import save_file
 
     with _replacing(path) as temporary:
@@ -286,7 +286,7 @@ def save_reduction(folder: Path, reduction: Reduction) -> None:
 
 
 def load_graph(folder: Path, workspace: Path | None = None) -> Graph:
-    """Rebuild a graph from spec.json and weights.safetensors; a user's network is imported from `workspace`/nets."""
+    """Rebuild a graph from spec.json and weights.safetensors; users' networks come from `workspace`/nets."""
     from tasks.models.spec import from_spec
 
     return from_spec(read_json(folder / "spec.json"), load_tensors(folder / "weights.safetensors"), workspace)

@@ -24,7 +24,7 @@ def timed(layout: Layout, stage: str) -> Iterator[None]:
 
 
 def stage_main(run: Callable[..., None], *arguments: str) -> None:
-    """Call `run(current folder, *arguments)` as `dvc repro` does; an expected failure is one line and its exit code."""
+    """Call `run(current folder, *arguments)` as `dvc repro` does; an expected failure is one line."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     try:
         run(Path.cwd(), *arguments)
