@@ -18,5 +18,5 @@ class ExportConfig(Section):
 
     fold: FoldMode = Field(
         "auto",
-        description="Merge scaling, projection and first layer: auto (if it saves multiply-adds), always, never.",
+        description="Merge scaling, projection and first layer: auto (if that saves work), always, never.",
     )
