@@ -73,7 +73,8 @@ def rows_needed(
     """Test rows that would settle the question, were the true difference the one seen.
 
     n = (s (z + z_power) / (difference + margin))², where s = sqrt(rows) (high - low) / 2z is the deviation of
-    one row's difference, z the two-sided quantile and z_power = 0.84 gives four chances in five (Julious, 2004).
+    one row's difference, z the two-sided quantile and z_power = 0.84 gives four chances in five (Julious
+    2004).
     None when the difference seen equals the margin's edge, which no number of rows settles.
     """
     distance = abs(difference + margin)
