@@ -1,0 +1,160 @@
+"""Graph <-> JSON spec and tensors, without pickle: what is saved rebuilds its own architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tasks.errors import EspalierError
+from tasks.models.graph import Graph
+from tasks.models.layers import LAYERS, Layer
+from tasks.models.network import Network
+from tasks.models.user import UserNetwork, build_user
+from tasks.models.zoo import FAMILIES, seeded
+
+__all__ = ["from_spec", "network_from_spec", "network_spec", "replay", "to_spec"]
+
+VERSION = 1
+
+
+def to_spec(graph: Graph) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Take a graph apart: a JSON-able spec of its architecture, and its tensors by name."""
+    spec = {
+        "version": VERSION,
+        "task": graph.task,
+        "labels": None if graph.labels is None else list(graph.labels),
+        "columns": list(graph.columns),
+        "preprocess": _chain_spec(graph.preprocess),
+        "reducer": _chain_spec(graph.reducer),
+        "network": network_spec(graph.network),
+        "head": _chain_spec(graph.head),
+    }
+    return spec, {name: tensor.detach().cpu().clone() for name, tensor in graph.state_dict().items()}
+
+
+def from_spec(spec: Mapping[str, Any], tensors: Mapping[str, Tensor], root: Path | None = None) -> Graph:
+    """Rebuild a graph exactly, in evaluation mode.
+
+    Parameters
+    ----------
+    root
+        Workspace whose `nets/` holds a user's network; the current folder by default.
+
+    Raises
+    ------
+    EspalierError
+        When the spec has another version, or a user's builder no longer gives the network that was saved.
+    """
+    if spec.get("version") != VERSION:
+        raise EspalierError(
+            f"model spec version {spec.get('version')!r} is not {VERSION}; train the model again"
+        )
+    graph = Graph(
+        spec["columns"],
+        _chain(spec["preprocess"], tensors, "preprocess"),
+        _chain(spec["reducer"], tensors, "reducer"),
+        network_from_spec(spec["network"], root),
+        _chain(spec["head"], tensors, "head"),
+        spec["task"],
+        spec["labels"],
+    )
+    _load(graph, tensors, spec["network"])
+    return graph.eval()
+
+
+def _load(graph: Graph, tensors: Mapping[str, Tensor], network: Mapping[str, Any]) -> None:
+    try:
+        graph.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        if network["kind"] != UserNetwork.kind:
+            raise
+        raise EspalierError(
+            f"{network['builder']} no longer builds the network that was saved "
+            f"({' '.join(str(error).split())[:200]}); restore its code, or train again"
+        ) from error
+
+
+def _chain_spec(chain: nn.Module) -> list[dict[str, Any]]:
+    return [_layer_spec(layer) for layer in (chain if isinstance(chain, nn.Sequential) else [chain])]
+
+
+def _layer_spec(layer: nn.Module) -> dict[str, Any]:
+    if isinstance(layer, Layer):
+        return {"layer": type(layer).__name__, **layer.settings()}
+    if isinstance(layer, nn.Identity | nn.Flatten):
+        return {"layer": type(layer).__name__}
+    raise TypeError(f"{type(layer).__name__} is no layer of {sorted(LAYERS)}")
+
+
+def _chain(specs: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor], name: str) -> nn.Module:
+    if len(specs) == 1 and specs[0]["layer"] in ("Identity", "Softmax", "Unscale"):
+        return _layer(specs[0], {})
+    return nn.Sequential(
+        *(_layer(spec, _below(tensors, f"{name}.{position}.")) for position, spec in enumerate(specs))
+    )
+
+
+def _layer(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    settings = {key: value for key, value in spec.items() if key != "layer"}
+    if spec["layer"] in ("Identity", "Flatten"):
+        return nn.Identity() if spec["layer"] == "Identity" else nn.Flatten()
+    return LAYERS[spec["layer"]](**settings, **tensors)
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor.clone()
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def network_spec(network: nn.Module) -> dict[str, Any]:
+    """Spec of a network: its kind and its sizes, or how to build a user's again."""
+    if not isinstance(network, Network):
+        raise TypeError(f"{type(network).__name__} is no Network; wrap a module in UserNetwork")
+    return {"kind": network.kind, **network.sizes()}
+
+
+def network_from_spec(spec: Mapping[str, Any], root: Path | None = None) -> Network:
+    """Build the network of a spec, with weights still to be loaded."""
+    sizes = {key: value for key, value in spec.items() if key != "kind"}
+    with seeded(0):
+        if spec["kind"] != UserNetwork.kind:
+            return FAMILIES[spec["kind"]].from_sizes(sizes)
+        network = build_user(sizes["builder"], sizes["input_shape"], sizes["outputs"], root or Path())
+        replay(network, sizes["pruned"])
+    network.pruned_steps = [dict(step) for step in sizes["pruned"]]
+    return network
+
+
+def replay(network: Network, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Remove from a freshly built network what structured pruning removed, in the same order, in place.
+
+    Parameters
+    ----------
+    steps
+        {"module": name, "dim": "out" | "in", "kept": indices that stay, counted before the step}; what
+        depends on the removed channels follows through torch-pruning's dependency graph.
+    """
+    if not steps:
+        return
+    import torch_pruning
+
+    training = network.training
+    example = torch.zeros(2, *network.input_shape)
+    graph = torch_pruning.DependencyGraph().build_dependency(network.eval(), example_inputs=example)
+    for step in steps:
+        module = network.get_submodule(step["module"])
+        pruner = graph.get_pruner_of_module(module)
+        outwards = step["dim"] == "out"
+        count = (pruner.get_out_channels if outwards else pruner.get_in_channels)(module)
+        removed = sorted(set(range(count)) - set(step["kept"]))
+        remove = pruner.prune_out_channels if outwards else pruner.prune_in_channels
+        if removed:
+            graph.get_pruning_group(module, remove, removed).prune()
+    network.train(training)

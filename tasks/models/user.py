@@ -1,0 +1,208 @@
+"""The user's own networks: imported from the workspace, checked, wrapped."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from tasks.errors import EspalierError
+from tasks.models.network import Network
+
+__all__ = ["UserNetwork", "build_user", "check_declared", "load_builder", "nearest", "source_file"]
+
+
+class UserNetwork(Network):
+    """A user's module together with how to build it again.
+
+    Attributes
+    ----------
+    pruned_steps
+        What structured pruning removed, in order: {"module": name below this network, "dim": "out" | "in",
+        "kept": indices before the step}; replayed when the network is rebuilt.
+    """
+
+    kind = "user"
+
+    def __init__(
+        self,
+        body: nn.Module,
+        builder: str,
+        input_shape: Sequence[int],
+        outputs: int,
+        pruned: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(input_shape)
+        self.builder, self.outputs = builder, outputs
+        self.pruned_steps: list[dict[str, Any]] = [dict(step) for step in pruned]
+        self.body = body
+
+    def sizes(self) -> dict[str, Any]:
+        """Return how to build the network again, not its layers."""
+        return {
+            "builder": self.builder,
+            "input_shape": list(self.input_shape),
+            "outputs": self.outputs,
+            "pruned": [dict(step) for step in self.pruned_steps],
+        }
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Name the known name nearest to a misspelt one, as ' (did you mean ...?)'; empty when none is near."""
+    match = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {match[0]!r}?)" if match else ""
+
+
+def source_file(builder: str, root: Path) -> Path | None:
+    """Path below `root` of the builder's module, relative to it; None when it is not in the workspace."""
+    relative = Path(*builder.partition(":")[0].split("."))
+    for candidate in (relative.with_suffix(".py"), relative / "__init__.py"):
+        if (root / candidate).is_file():
+            return candidate
+    return None
+
+
+def check_declared(builder: str, declared_deps: Iterable[str], root: Path) -> None:
+    """Refuse a builder that the stage does not depend on: editing it would not retrain.
+
+    Parameters
+    ----------
+    builder
+        ``module:function``.
+    declared_deps
+        `deps` of the stage in dvc.yaml, relative to `root`.
+
+    Raises
+    ------
+    EspalierError
+        When the module's file is neither a dependency nor below one; names the line to add.
+    """
+    file = source_file(builder, root)
+    if file is None:
+        raise EspalierError(_missing_module(builder, root))
+    declared = [Path(dep) for dep in declared_deps]
+    if any(file == dep or file.is_relative_to(dep) for dep in declared):
+        return
+    line = file if len(file.parts) == 1 else Path(file.parts[0])
+    raise EspalierError(
+        f"model.builder: {builder} is in {file}, which no dependency in dvc.yaml covers, so editing it would "
+        f"not retrain; add '- {line.as_posix()}' under deps of stages reference, train and prune, "
+        "or move it into nets/"
+    )
+
+
+def _missing_module(builder: str, root: Path) -> str:
+    module = builder.partition(":")[0]
+    known = sorted(
+        ".".join(file.relative_to(root).with_suffix("").parts)
+        for file in (root / module.split(".")[0]).rglob("*.py")
+        if file.stem != "__init__"
+    ) + sorted(f"nets.{file.stem}" for file in (root / "nets").glob("*.py") if file.stem != "__init__")
+    return (
+        f"model.builder: no module {module} in the workspace{nearest(module, known)}; "
+        f"put the network's code in {Path(*module.split('.')).with_suffix('.py').as_posix()}"
+    )
+
+
+@contextmanager
+def _workspace_first(root: Path, top: str) -> Iterator[None]:
+    """Import `top` afresh from `root`: another workspace's package of that name may be loaded already."""
+    for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    write, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # its cache misses edits within a second
+    sys.path.insert(0, str(root.resolve()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(root.resolve()))
+        sys.dont_write_bytecode = write
+
+
+def _import(builder: str, root: Path) -> ModuleType:
+    module = builder.partition(":")[0]
+    if source_file(builder, root) is None:
+        raise EspalierError(_missing_module(builder, root))
+    with _workspace_first(root, module.split(".")[0]):
+        try:
+            return importlib.import_module(module)
+        except Exception as error:
+            raise EspalierError(f"model.builder: importing {module} raised {_named(error)}") from error
+
+
+def load_builder(builder: str, root: Path) -> Callable[[tuple[int, ...], int], nn.Module]:
+    """Import the function a builder ``module:function`` names, from the workspace `root`.
+
+    Raises
+    ------
+    EspalierError
+        When there is no such module or function, or importing it raises.
+    """
+    module, name = _import(builder, root), builder.partition(":")[2]
+    function = getattr(module, name, None)
+    if not callable(function):
+        names = [
+            known for known, value in vars(module).items() if callable(value) and not known.startswith("_")
+        ]
+        raise EspalierError(
+            f"model.builder: {module.__name__} has no function {name!r}{nearest(name, names)}; "
+            "it is called as build(input_shape, outputs) and returns a torch.nn.Module"
+        )
+    return function  # type: ignore[no-any-return]  # checked by what it returns
+
+
+def build_user(builder: str, input_shape: Sequence[int], outputs: int, root: Path) -> UserNetwork:
+    """Call the user's builder and check that (rows, *input_shape) comes out as (rows, outputs).
+
+    Raises
+    ------
+    EspalierError
+        When the builder or its network raises, or what it returns is not a module of that shape.
+    """
+    function, shape = load_builder(builder, root), tuple(input_shape)
+    try:
+        body = function(shape, outputs)
+    except Exception as error:
+        raise EspalierError(
+            f"model.builder: {builder}({list(shape)}, {outputs}) raised {_named(error)}"
+        ) from error
+    if not isinstance(body, nn.Module):
+        raise EspalierError(
+            f"model.builder: {builder} returned {type(body).__name__}, needed: a torch.nn.Module"
+        )
+    _check_output(builder, body, shape, outputs)
+    return UserNetwork(body, builder, shape, outputs)
+
+
+def _check_output(builder: str, body: nn.Module, shape: tuple[int, ...], outputs: int) -> None:
+    training = body.training
+    body.eval()
+    try:
+        with torch.no_grad():
+            out = body(torch.zeros(2, *shape))
+    except Exception as error:
+        raise EspalierError(
+            f"model.builder: the network of {builder} raised on rows of shape {list(shape)}: "
+            f"{_named(error)}; "
+            "read the shape from input_shape, or set model.input to flat or grid"
+        ) from error
+    finally:
+        body.train(training)
+    got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+    if got != (2, outputs):
+        raise EspalierError(
+            f"model.builder: the network of {builder} turns 2 rows of shape {list(shape)} into {got}, "
+            f"needed (2, {outputs}); end it with a Linear of `outputs` units and no softmax"
+        )
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
