@@ -1,0 +1,231 @@
+"""params.yaml as frozen, typed objects; `python -m tasks.config` prints the reference page of every key."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from tasks.artifacts import Layout, write_text
+from tasks.data.config import CleanConfig, SourceConfig
+from tasks.errors import ConfigError, Problem
+from tasks.evaluation.config import EvaluateConfig, MeasureConfig
+from tasks.export.config import ExportConfig
+from tasks.models.config import MlpConfig, ModelConfig
+from tasks.pruning.config import PruneConfig
+from tasks.reduction.config import ReduceConfig
+from tasks.schema import fields_at, parse_section, unknown_key
+from tasks.settings import Section
+from tasks.training.config import ReferenceConfig, TrainConfig
+
+__all__ = ["Params", "RegistryConfig", "apply_overrides", "load_params", "parse_params", "resolve"]
+
+
+class RegistryConfig(Section):
+    """Where the compressed model is registered."""
+
+    name: str = Field(default="espalier-mnist", min_length=1, description="registered model")
+    register_model: bool = Field(default=True, alias="register", description="false: record the run only")
+
+
+class Params(Section):
+    """Everything that can be tuned, one section a stage."""
+
+    source: SourceConfig = Field(default_factory=SourceConfig, description="stage fetch")
+    clean: CleanConfig = Field(default_factory=CleanConfig, description="stage clean")
+    model: ModelConfig = Field(default_factory=MlpConfig, description="the network")
+    train: TrainConfig = Field(default_factory=TrainConfig, description="stages reference and train")
+    reference: ReferenceConfig = Field(default_factory=ReferenceConfig, description="stage reference")
+    reduce: ReduceConfig = Field(default_factory=ReduceConfig, description="stage reduce")
+    prune: PruneConfig = Field(default_factory=PruneConfig, description="stage prune")
+    export: ExportConfig = Field(default_factory=ExportConfig, description="part of stage evaluate")
+    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="stage evaluate")
+    measure: MeasureConfig = Field(default_factory=MeasureConfig, description="stage measure")
+    registry: RegistryConfig = Field(default_factory=RegistryConfig, description="after the stages")
+
+
+def _read_yaml(text: str, *, comments: bool = False) -> Any:
+    try:
+        return (_round_trip() if comments else YAML(typ="safe")).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}" if mark else "params.yaml"
+        raise ConfigError([Problem(where, None, f"not valid YAML: {error.problem}")]) from error
+    except YAMLError as error:
+        raise ConfigError([Problem("params.yaml", None, f"not valid YAML: {error}")]) from error
+
+
+def _round_trip() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.representer.add_representer(
+        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml
+
+
+def _contradictions(sections: Mapping[str, Any]) -> list[Problem]:
+    """Find settings that are valid alone and impossible together."""
+    found: list[Problem] = []
+    source, clean = sections.get("source"), sections.get("clean")
+    if source and clean:
+        for method, column in {"grouped": "group", "time": "time", "column": "split"}.items():
+            if clean.split.method == method and getattr(source, column) is None:
+                found.append(
+                    Problem(
+                        f"source.{column}",
+                        None,
+                        f"is needed by clean.split.method: {method}",
+                        "name a column",
+                    )
+                )
+    model, reduce = sections.get("model"), sections.get("reduce")
+    if model and reduce and model.method in ("cnn1d", "cnn2d"):
+        method = reduce.columns.method
+        if method not in ("none", "pool", "dct"):
+            found.append(
+                Problem(
+                    "reduce.columns.method",
+                    method,
+                    f"takes the rows off the grid that model.method: {model.method} needs",
+                    "valid here: none, pool, dct",
+                )
+            )
+    return found
+
+
+def parse_params(raw: object) -> Params:
+    """Validate a whole configuration.
+
+    Raises
+    ------
+    ConfigError
+        With every problem at once.
+    """
+    if not isinstance(raw, Mapping):
+        raise ConfigError([Problem("params.yaml", raw, "must be a mapping of sections")])
+    names = list(Params.model_fields)
+    problems = [unknown_key(str(key), None, names) for key in raw if key not in names]
+    sections: dict[str, Any] = {}
+    for name in names:
+        if name in raw:
+            section, wrong = parse_section(Params, name, raw[name])
+            problems += wrong
+            sections |= {} if wrong else {name: section}
+    valid = Params(**sections)
+    problems += _contradictions(sections)
+    if problems:
+        raise ConfigError(problems)
+    return valid
+
+
+def _assignments(overrides: Sequence[str]) -> list[tuple[list[str], Any]]:
+    wrong = [text for text in overrides if "=" not in text or not text.partition("=")[0].strip()]
+    if wrong:
+        raise ConfigError([Problem(text, None, "must read key.path=value") for text in wrong], "--set")
+    split = [text.partition("=") for text in overrides]
+    return [(key.strip().split("."), _read_yaml(value, comments=True)) for key, _, value in split]
+
+
+def _assign(document: Any, keys: Sequence[str], value: Any) -> None:
+    for key in keys[:-1]:
+        if not isinstance(document.get(key), Mapping):
+            document[key] = {}
+        document = document[key]
+    document[keys[-1]] = value
+
+
+def _drop_strangers(document: Any, keys: Sequence[str], kept: Sequence[Sequence[str]]) -> None:
+    """After `keys` chose another method, drop the old method's options that the new one does not know."""
+    fields = fields_at(Params, keys[:-1], document)
+    siblings = document
+    for key in keys[:-1]:
+        siblings = siblings[key]
+    for name in [name for name in siblings if fields and name not in fields]:
+        if [*keys[:-1], name] not in kept:
+            del siblings[name]
+
+
+def _overridden(text: str, overrides: Sequence[str]) -> str:
+    """Return `text` with the overrides in their places, comments kept."""
+    document = _read_yaml(text, comments=True)
+    if not overrides or not isinstance(document, Mapping):
+        return text
+    assignments = _assignments(overrides)
+    for keys, value in assignments:
+        _assign(document, keys, value)
+    kept = [keys for keys, _ in assignments]
+    for keys in kept:
+        if keys[-1] == "method":
+            _drop_strangers(document, keys, kept)
+    stream = StringIO()
+    _round_trip().dump(document, stream)
+    return stream.getvalue()
+
+
+def _text(root: Path) -> str:
+    path = Layout(root).params
+    if not path.exists():
+        raise ConfigError(
+            [
+                Problem(
+                    str(path), None, "no such file", "start in a workspace, or make one: `espalier init DIR`"
+                )
+            ]
+        )
+    return path.read_text(encoding="utf-8")
+
+
+def resolve(root: Path, overrides: Sequence[str] = ()) -> tuple[str, Params]:
+    """Return what `root`/params.yaml would read after `key.path=value` overrides, and its typed form.
+
+    Raises
+    ------
+    ConfigError
+        With every problem at once.
+    """
+    text = _overridden(_text(root), overrides)
+    return text, parse_params(_read_yaml(text))
+
+
+def load_params(root: Path, overrides: Sequence[str] = ()) -> Params:
+    """Read and validate `root`/params.yaml with `key.path=value` overrides; nothing is written.
+
+    Raises
+    ------
+    ConfigError
+        With every problem at once.
+    """
+    return resolve(root, overrides)[1]
+
+
+def apply_overrides(root: Path, overrides: Sequence[str]) -> Params:
+    """Validate, then write the overrides into `root`/params.yaml, comments kept.
+
+    Raises
+    ------
+    ConfigError
+        With every problem at once; the file is then untouched.
+    """
+    text, params = resolve(root, overrides)
+    if text != _text(root):
+        write_text(Layout(root).params, text)
+    return params
+
+
+def main() -> None:
+    """Print docs/configuration.md."""
+    from tasks.reference_page import reference_page
+
+    sys.stdout.write(reference_page(Params))
+
+
+if __name__ == "__main__":
+    main()
