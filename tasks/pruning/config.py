@@ -1,0 +1,143 @@
+"""The `prune` section of params.yaml: a union discriminated by `method`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from tasks.settings import Section
+
+__all__ = [
+    "FinetuneConfig",
+    "NoPruneConfig",
+    "PruneConfig",
+    "StructuredConfig",
+    "UnstructuredConfig",
+]
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Amount = Share | Literal["auto"]
+
+
+class FinetuneConfig(Section):
+    """How the network recovers after something was removed; the learning rate follows one cycle."""
+
+    epochs: int = Field(30, ge=0, description="epochs of recovery per round; with a gradual schedule, of all")
+    lr: float = Field(0.003, gt=0.0, description="peak of the one-cycle learning rate")
+    distil: float = Field(
+        0.7, ge=0.0, le=1.0, description="weight of the reference's soft answers in the loss; 0: labels only"
+    )
+    temperature: float = Field(4.0, gt=0.0, description="softens the reference's answers before comparing")
+
+
+class _PruneSection(Section):
+    importance: Literal["magnitude", "taylor", "random"] = Field(
+        "magnitude", description="what ranks weights or units: magnitude | taylor | random"
+    )
+    scope: Literal["local", "global"] = Field(
+        "local", description="local: the same share of every layer | global: ranked over all layers"
+    )
+    amount: Amount | None = Field(
+        0.8, description="share of units (structured) or weights (unstructured) removed, or auto"
+    )
+    tolerance: float = Field(
+        0.005, ge=0.0, description="amount: auto keeps the validation metric within this of the reference"
+    )
+    rounds: int = Field(1, ge=1, description="1: one-shot; more: prune and recover in turn")
+    finetune: FinetuneConfig = Field(
+        default_factory=FinetuneConfig, description="recovery after each removal"
+    )
+
+
+class NoPruneConfig(_PruneSection):
+    """Nothing is removed: the reduced network goes on unchanged and the other keys do nothing."""
+
+    method: Literal["none"] = Field(description="none: the reduced network unchanged")
+
+
+class StructuredConfig(_PruneSection):
+    """Whole units (neurons, channels) are removed, so the layers become physically smaller."""
+
+    method: Literal["structured"] = Field("structured", description="structured: whole units or channels")
+
+    @model_validator(mode="after")
+    def _amount_is_given(self) -> StructuredConfig:
+        if self.amount is None:
+            raise ValueError("structured pruning needs amount, a share in [0, 1] or auto")
+        return self
+
+
+class UnstructuredConfig(_PruneSection):
+    """Single weights become zero and stay zero; shapes stay, stored bytes shrink after compression."""
+
+    method: Literal["unstructured"] = Field(description="unstructured: single weights")
+    threshold: float | None = Field(
+        None,
+        gt=0.0,
+        description="instead of amount: weights below it go; with scope local, below it times the "
+        "standard deviation of their layer",
+    )
+    schedule: Literal["oneshot", "iterative", "gradual"] = Field(
+        "oneshot",
+        description="oneshot | iterative (prune, recover, `rounds` times) | gradual (cubic, while training)",
+    )
+    start: Literal["trained", "scratch"] = Field(
+        "trained", description="gradual: begin with the trained weights | with fresh initial weights"
+    )
+    rewind: Literal["none", "init"] = Field(
+        "none", description="init: survivors go back to their initial values before recovery (lottery ticket)"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _threshold_replaces_default_amount(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("threshold") is not None and "amount" not in data:
+            return {**data, "amount": None}
+        return data
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> UnstructuredConfig:
+        broken = [message for wrong, message in self._rules() if wrong]
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self
+
+    def _rules(self) -> tuple[tuple[bool, str], ...]:
+        gradual, scratch = self.schedule == "gradual", self.start == "scratch"
+        by_value = self.threshold is not None
+        return (
+            (
+                by_value and self.amount is not None,
+                "amount and threshold exclude each other; make one null",
+            ),
+            (not by_value and self.amount is None, "give amount (a share in [0, 1] or auto) or threshold"),
+            (
+                by_value and self.importance != "magnitude",
+                f"threshold compares magnitudes; importance {self.importance} needs amount",
+            ),
+            (
+                by_value and self.schedule != "oneshot",
+                f"schedule {self.schedule} needs amount",
+            ),
+            (
+                self.schedule == "iterative" and self.rounds < 2,
+                "schedule iterative needs rounds of 2 or more; one round is schedule oneshot",
+            ),
+            (
+                self.schedule != "iterative" and self.rounds > 1,
+                f"rounds {self.rounds} needs schedule iterative; schedule {self.schedule} has one",
+            ),
+            (
+                scratch and not gradual,
+                "start scratch needs schedule gradual: untrained weights say nothing about importance",
+            ),
+            (gradual and self.rewind == "init", "rewind init needs schedule oneshot or iterative"),
+            (
+                gradual and self.finetune.epochs == 0,
+                "schedule gradual prunes during training; finetune.epochs must be at least 1",
+            ),
+        )
+
+
+PruneConfig = Annotated[NoPruneConfig | UnstructuredConfig | StructuredConfig, Field(discriminator="method")]

@@ -1,0 +1,199 @@
+"""Groups of units that must go together, and their physical removal (Fang et al., 2023, DepGraph)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch_pruning as tp
+from torch import Tensor, nn
+
+from tasks.pruning.importance import Slice
+
+__all__ = ["Survey", "UnitGroup", "remove", "survey", "widths"]
+
+_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_REFUSED = (RuntimeError, ValueError, IndexError, AssertionError)
+
+
+@dataclass(frozen=True)
+class UnitGroup:
+    """Units of one layer with everything coupled to them: norms, residual partners, the next layers' inputs.
+
+    Attributes
+    ----------
+    name : str
+        The layer that the group is rooted in.
+    width : int
+        Count of units.
+    members : tuple of str
+        Layers whose outputs shrink, the root first.
+    slices : tuple of Slice
+        What goes from which parameter with each unit.
+    """
+
+    name: str
+    width: int
+    members: tuple[str, ...]
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What can be removed from a network, and what is left alone and why (layer name -> reason)."""
+
+    groups: tuple[UnitGroup, ...]
+    left: dict[str, str]
+
+
+def survey(network: nn.Module, example: Tensor) -> Survey:
+    """Find the groups of units that can be removed.
+
+    The output layer is never part of a group. Every group is tried out on a copy: one unit is removed and the
+    copy must still answer in the same shape.
+
+    Parameters
+    ----------
+    network : Module
+        Not changed.
+    example : Tensor, (n, *input shape)
+        Two rows are enough.
+    """
+    probe = copy.deepcopy(network)
+    graph, names = _trace(probe, example), {module: name for name, module in probe.named_modules()}
+    sinks = {node.module for node in graph.module2node.values() if not node.outputs}
+    groups: list[UnitGroup] = []
+    left: dict[str, str] = {}
+    output: set[str] = set()
+    for coupled in list(graph.get_all_groups()):
+        group = _describe(graph, coupled, names)
+        if any(dep.target.module in sinks and _cuts_output(graph, dep) for dep, _ in coupled):
+            output.update(group.members)
+        elif (why := _refusal(network, example, group)) is not None:
+            left.update(dict.fromkeys(group.members, why))
+        else:
+            groups.append(group)
+    reached = {member for group in groups for member in group.members} | set(left) | output
+    left.update({n: why for n, why in _unreached(network) if n not in reached})
+    order = list(names.values())
+    return Survey(tuple(sorted(groups, key=lambda group: order.index(group.name))), left)
+
+
+def remove(network: nn.Module, example: Tensor, kept: Mapping[str, Sequence[int]]) -> nn.Module:
+    """Remove units from a copy, together with everything coupled to them.
+
+    The copy remembers each removal in its `pruned_steps` list, so that a network built anew by its
+    builder can be cut the same way.
+
+    Parameters
+    ----------
+    network : Module
+        Not changed.
+    example : Tensor, (n, *input shape)
+    kept : mapping of str to sequence of int
+        Root layer of a group -> sorted positions of the units that stay, at least one.
+    """
+    pruned = copy.deepcopy(network)
+    graph = _trace(pruned, example)
+    steps = list(getattr(network, "pruned_steps", []))
+    for name, keep in kept.items():
+        module = pruned.get_submodule(name)
+        pruner = graph.get_pruner_of_module(module)
+        drop = sorted(set(range(pruner.get_out_channels(module))) - set(keep))
+        if drop:
+            graph.get_pruning_group(module, pruner.prune_out_channels, drop).prune()
+            steps.append({"module": name, "dim": "out", "kept": [int(unit) for unit in keep]})
+    object.__setattr__(pruned, "pruned_steps", steps)
+    return pruned
+
+
+def widths(network: nn.Module) -> dict[str, int]:
+    """Count of output units of every linear and convolution layer by name."""
+    return {
+        name: module.weight.shape[0]
+        for name, module in network.named_modules()
+        if isinstance(module, (nn.Linear, *_CONVS))
+    }
+
+
+def _trace(network: nn.Module, example: Tensor) -> Any:
+    """Build torch-pruning's graph; it follows autograd, so for the moment no weight is frozen."""
+    flags = [(weight, weight.requires_grad) for weight in network.parameters()]
+    training = network.training
+    network.requires_grad_(True)
+    with torch.enable_grad():
+        graph = tp.DependencyGraph().build_dependency(network, example_inputs=[example], verbose=False)
+    network.train(training)
+    for weight, flag in flags:
+        weight.requires_grad_(flag)
+    return graph
+
+
+def _cuts_output(graph: Any, dep: Any) -> bool:
+    return bool(graph.is_out_channel_pruning_fn(dep.handler))
+
+
+def _describe(graph: Any, coupled: Any, names: Mapping[nn.Module, str]) -> UnitGroup:
+    members = [
+        names[dep.target.module]
+        for dep, _ in coupled
+        if isinstance(dep.target.module, (nn.Linear, *_CONVS)) and _cuts_output(graph, dep)
+    ]
+    return UnitGroup(
+        name=members[0],
+        width=len(coupled[0].idxs),
+        members=tuple(dict.fromkeys(members)),
+        slices=tuple(_slices(graph, coupled, names)),
+    )
+
+
+def _slices(graph: Any, coupled: Any, names: Mapping[nn.Module, str]) -> Iterator[Slice]:
+    for item in coupled.items:
+        module = item.dep.target.module
+        dim = _dimension(module, out=_cuts_output(graph, item.dep))
+        if dim is None or any(unit is None for unit in item.root_idxs):
+            continue
+        yield Slice(
+            f"{names[module]}.weight", dim, torch.as_tensor(item.idxs), torch.as_tensor(item.root_idxs)
+        )
+
+
+def _dimension(module: nn.Module, *, out: bool) -> int | None:
+    """Tell along which dimension of its weight a layer is cut; None where there is no such weight."""
+    if isinstance(module, _NORMS):
+        return 0 if module.weight is not None else None
+    if isinstance(module, _CONVS) and module.groups > 1:
+        return 0 if out else None
+    if isinstance(module, (nn.Linear, *_CONVS)):
+        return 0 if out else 1
+    return None
+
+
+def _refusal(network: nn.Module, example: Tensor, group: UnitGroup) -> str | None:
+    """Try the removal of one unit; the reason when the rest of the network does not fit afterwards."""
+    if group.width < 2:
+        return "it has one unit"
+    with torch.no_grad():
+        training = network.training
+        expected = network.eval()(example).shape
+        network.train(training)
+        try:
+            answer = remove(network, example, {group.name: range(1, group.width)}).eval()(example)
+        except _REFUSED as error:
+            return f"the rest of the network does not fit without one of its units ({_first_line(error)})"
+    return None if answer.shape == expected else "the network's answers would change their shape"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:120]
+
+
+def _unreached(network: nn.Module) -> Iterator[tuple[str, str]]:
+    """Yield layers with matrices of their own that no group covers."""
+    for name, module in network.named_modules():
+        if any(weight.ndim >= 2 for weight in module.parameters(recurse=False)):
+            yield name or type(network).__name__, f"{type(module).__name__} has no units that can be removed"

@@ -1,0 +1,72 @@
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from tasks.pruning.config import NoPruneConfig, PruneConfig, StructuredConfig, UnstructuredConfig
+
+CONFIG: TypeAdapter = TypeAdapter(PruneConfig)
+
+
+def unstructured(**keys):
+    return CONFIG.validate_python({"method": "unstructured", **keys})
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [("none", NoPruneConfig), ("structured", StructuredConfig), ("unstructured", UnstructuredConfig)],
+)
+def test_the_common_keys_fit_every_method(method, kind):
+    keys = {"importance": "magnitude", "scope": "local", "amount": 0.8, "tolerance": 0.005, "rounds": 1}
+    assert isinstance(CONFIG.validate_python({"method": method, **keys}), kind)
+
+
+def test_amount_and_threshold_together_are_refused():
+    with pytest.raises(ValidationError, match="amount and threshold exclude each other"):
+        unstructured(amount=0.5, threshold=0.1)
+
+
+def test_a_threshold_alone_leaves_no_amount():
+    assert unstructured(threshold=0.1).amount is None
+
+
+def test_neither_amount_nor_threshold_is_refused():
+    with pytest.raises(ValidationError, match="give amount"):
+        unstructured(amount=None)
+
+
+def test_structured_without_an_amount_is_refused():
+    with pytest.raises(ValidationError, match="structured pruning needs amount"):
+        CONFIG.validate_python({"method": "structured", "amount": None})
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"start": "scratch"}, "start scratch needs schedule gradual"),
+        ({"schedule": "gradual", "rewind": "init"}, "rewind init needs schedule oneshot or iterative"),
+        ({"schedule": "iterative"}, "needs rounds of 2 or more"),
+        ({"rounds": 3}, "rounds 3 needs schedule iterative"),
+        ({"schedule": "gradual", "threshold": 0.1}, "schedule gradual needs amount"),
+        ({"importance": "taylor", "threshold": 0.1}, "importance taylor needs amount"),
+        ({"schedule": "gradual", "finetune": {"epochs": 0}}, "finetune.epochs must be at least 1"),
+    ],
+)
+def test_contradictory_settings_are_refused_at_load(keys, message):
+    with pytest.raises(ValidationError, match=message):
+        unstructured(**keys)
+
+
+def test_all_contradictions_are_told_at_once():
+    with pytest.raises(ValidationError, match=r"rounds 3 .*; start scratch") as caught:
+        unstructured(rounds=3, start="scratch")
+    assert caught.value.error_count() == 1
+
+
+@pytest.mark.parametrize("amount", [-0.1, 1.1, "most"])
+def test_an_amount_outside_zero_to_one_is_refused(amount):
+    with pytest.raises(ValidationError):
+        CONFIG.validate_python({"method": "structured", "amount": amount})
+
+
+def test_a_threshold_is_unknown_to_structured_pruning():
+    with pytest.raises(ValidationError, match="threshold"):
+        CONFIG.validate_python({"method": "structured", "threshold": 0.1})
