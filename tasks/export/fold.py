@@ -1,0 +1,184 @@
+"""Merge affine neighbours for inference: scaling, projection, first layer, batch norm, target scale.
+
+With features x, x' = (x - m) / s, z = x' P + c and y = A z + a:
+
+    y = A Pᵀ diag(1/s) x + (a + A c - A Pᵀ (m / s))
+
+All products are in float64 and stored in the layers' own type.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tasks.export.config import FoldMode
+from tasks.models.graph import Graph
+from tasks.models.layers import Project, Scale, Unscale
+from tasks.models.network import Network
+from tasks.models.resmlp import Block
+
+__all__ = ["FAR", "first_linear", "fold", "pays"]
+
+FAR = 256.0  # deviations between a column's mean and zero, beyond which float32 needs the subtraction first
+
+
+def pays(d: int, k: int, h: int) -> bool:
+    """Whether one (d, h) product costs no more multiply-adds than (d, k) then (k, h): d h <= k (d + h)."""
+    return d * h <= k * (d + h)
+
+
+def _ends(module: nn.Module, last: bool) -> nn.Module | None:
+    """Return the first (or last) layer that does arithmetic in a known chain; None when it is not known."""
+    if isinstance(module, Network):
+        return _ends(module.body, last)
+    if type(module) is not nn.Sequential:
+        return module
+    parts = reversed(list(module)) if last else iter(module)
+    idle = nn.Flatten | nn.Identity | nn.Dropout
+    return next((_ends(part, last) for part in parts if not isinstance(part, idle)), None)
+
+
+def first_linear(network: nn.Module) -> nn.Linear | None:
+    """Return the Linear that reads the network's flat input, or None where something else does."""
+    layer = _ends(network, last=False)
+    return layer if type(layer) is nn.Linear else None
+
+
+def _set(layer: nn.Linear | nn.Conv1d | nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
+    """Replace a layer's affine map; a Linear's number of inputs follows."""
+    kind = layer.weight.dtype
+    layer.weight = nn.Parameter(weight.to(kind), requires_grad=False)
+    layer.bias = nn.Parameter(bias.to(kind), requires_grad=False)
+    if isinstance(layer, nn.Linear):
+        layer.in_features = weight.shape[1]
+
+
+def _affine(layer: nn.Linear | nn.Conv1d | nn.Conv2d) -> tuple[Tensor, Tensor]:
+    weight = layer.weight.detach().double()
+    bias = (
+        torch.zeros(len(weight), dtype=torch.float64) if layer.bias is None else layer.bias.detach().double()
+    )
+    return weight, bias
+
+
+def _precede(layer: nn.Linear, gain: Tensor, offset: Tensor) -> None:
+    """Let a Linear take x in place of ``gain x + offset``, elementwise."""
+    weight, bias = _affine(layer)
+    _set(layer, weight * gain, bias + weight @ offset)
+
+
+def _follow(layer: nn.Linear | nn.Conv1d | nn.Conv2d, gain: Tensor, offset: Tensor) -> None:
+    """Let a layer give ``gain y + offset`` in place of y, per output channel."""
+    weight, bias = _affine(layer)
+    _set(layer, weight * gain.reshape(-1, *[1] * (weight.ndim - 1)), bias * gain + offset)
+
+
+def _norm_affine(norm: Any) -> tuple[Tensor, Tensor]:
+    """Read gain and offset of a batch norm in evaluation."""
+    gain = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    return gain, norm.bias.detach().double() - norm.running_mean.double() * gain
+
+
+def _is_norm(layer: nn.Module) -> bool:
+    known = isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)
+    return known and bool(layer.affine) and bool(layer.track_running_stats)
+
+
+def _fold_norms(module: nn.Module) -> None:
+    """Merge each batch norm of a chain with the Linear or convolution before it, or the Linear behind it."""
+    if isinstance(module, Network):
+        _fold_norms(module.body)
+    if isinstance(module, Block):
+        _precede(module.wide, *_norm_affine(module.norm))
+        module.norm = nn.Identity()  # type: ignore[assignment]  # the block runs whatever stands there
+    if type(module) is nn.Sequential:
+        for part in module:
+            _fold_norms(part)
+        for i in range(1, len(module)):
+            before, norm = module[i - 1], module[i]
+            if isinstance(before, nn.Linear | nn.Conv1d | nn.Conv2d) and _is_norm(norm):
+                _follow(before, *_norm_affine(norm))
+                module[i] = nn.Identity()
+
+
+def _parts(module: nn.Module) -> list[nn.Module]:
+    return list(module) if isinstance(module, nn.Sequential) else [module]
+
+
+def _chain(parts: list[nn.Module]) -> nn.Module:
+    return nn.Sequential(*parts) if parts else nn.Identity()
+
+
+def _merge_projection(project: Project, linear: nn.Linear) -> None:
+    weight, bias = _affine(linear)
+    _set(linear, weight @ project.W.double().T, bias + weight @ project.b.double())
+
+
+def _scale_into(scale: Scale, target: Project | nn.Linear) -> None:
+    gain = 1.0 / scale.scale.double()
+    offset = -scale.mean.double() * gain
+    if isinstance(target, nn.Linear):
+        _precede(target, gain, offset)
+        return
+    W, kind = target.W.double(), target.W.dtype
+    target.b = (target.b.double() + offset @ W).to(kind)
+    target.W = (gain[:, None] * W).to(kind)
+
+
+def _near(scale: Scale) -> bool:
+    return bool((scale.mean.abs() <= FAR * scale.scale.abs()).all())
+
+
+def _fold_input(graph: Graph, mode: FoldMode) -> None:
+    """Merge projection and scaling into what follows them, in place."""
+    linear, reducer = first_linear(graph.network), _parts(graph.reducer)
+    project = reducer[0] if len(reducer) == 1 and isinstance(reducer[0], Project) else None
+    if project is not None and linear is not None:
+        d, k = project.W.shape
+        if mode == "always" or pays(d, k, linear.out_features):
+            _merge_projection(project, linear)
+            graph.reducer, project = nn.Identity(), None
+    flat = project is not None or isinstance(graph.reducer, nn.Identity)
+    target, before = project or linear, _parts(graph.preprocess)
+    if flat and target is not None and before and isinstance(before[-1], Scale) and _near(before[-1]):
+        _scale_into(before[-1], target)
+        graph.preprocess = _chain(before[:-1])
+
+
+def _fold_output(graph: Graph) -> None:
+    """Let the last Linear give the target's own unit, in place."""
+    head, linear = graph.head, _ends(graph.network, last=True)
+    if isinstance(head, Unscale) and type(linear) is nn.Linear:
+        unit = linear.weight.new_ones(linear.out_features, dtype=torch.float64)
+        _follow(linear, unit * head.std, unit * head.mean)
+        graph.head = Unscale(log=head.log)
+
+
+def fold(graph: Graph, mode: FoldMode = "auto") -> Graph:
+    """Return an equivalent graph for inference with affine neighbours merged; the argument stays as it is.
+
+    Parameters
+    ----------
+    graph
+        Trained graph.
+    mode
+        ``never`` changes nothing. ``always`` merges projection and first Linear; ``auto`` does where `pays`.
+        Both merge the scaling into what follows (unless a column's mean is over 256 deviations from zero,
+        where float32 would lose digits), batch norms into their neighbours, the target's scale into the last
+        Linear.
+
+    Notes
+    -----
+    Equal to 1e-9 in float64. A first layer that reads a grid keeps projection and scaling before it.
+    """
+    folded = copy.deepcopy(graph).eval()
+    if mode == "never":
+        return folded
+    _fold_norms(folded.network)
+    _fold_input(folded, mode)
+    _fold_output(folded)
+    return folded

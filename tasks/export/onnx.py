@@ -1,0 +1,137 @@
+"""One ONNX file from numeric row to answer: written, checked, stripped of what inference does not need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper
+from torch import nn
+
+from tasks.errors import EspalierError
+from tasks.export.emit import Emitter, Value, can_emit, emit, output_of
+from tasks.models.graph import Graph
+
+__all__ = ["ATOL", "RTOL", "check_parity", "export_onnx", "run_onnx", "session", "to_model"]
+
+OPSET, ML_OPSET, IR_VERSION = 18, 3, 10
+RTOL, ATOL = 1e-4, 1e-5
+Array = npt.NDArray[np.float32]
+
+
+def _append(e: Emitter, module: nn.Module, x: Value) -> Value:
+    """Append one part of the graph, by hand where its layers are known, else through torch.onnx."""
+    if can_emit(module):
+        name = emit(e, module, x)
+    else:
+        from tasks.export.torch_path import splice
+
+        name = splice(e, module, x)
+    return Value(name, output_of(module, x.sample))
+
+
+def _outputs(name: str, sample: torch.Tensor) -> Any:
+    shape = ["N", *sample.shape[1:]]
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def to_model(graph: Graph) -> onnx.ModelProto:
+    """Build the ONNX model of a graph: input ``rows`` float32 (N, p), NaN = missing.
+
+    The output is ``probabilities`` (N, K), or ``prediction`` (N,) for regression. No doc strings, node names
+    or metadata; equal graphs give equal bytes.
+    """
+    e, p = Emitter(), len(graph.columns)
+    x = Value("rows", torch.zeros(2, p))
+    for part in (graph.preprocess, graph.reducer, graph.network, graph.head):
+        x = _append(e, part, x)
+    answer = "probabilities" if graph.task == "classification" else "prediction"
+    inputs = [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["N", p])]
+    e.rename(x.name, answer)
+    body = helper.make_graph(e.nodes, "espalier", inputs, [_outputs(answer, x.sample)], e.constants)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+    model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, producer_name="espalier")
+    onnx.checker.check_model(model)
+    return model
+
+
+def session(model: Path | bytes, threads: int = 1) -> Any:
+    """Open an ONNX Runtime session on the CPU.
+
+    Parameters
+    ----------
+    model
+        File, or the model's bytes.
+    threads
+        Threads inside an operator; operators run one after the other.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    source = model if isinstance(model, bytes) else str(model)
+    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(opened: Any, X: npt.NDArray[Any], batch: int = 4096) -> Array:
+    """Answer numeric rows (n, p): probabilities (n, K) or predictions (n,)."""
+    rows = np.ascontiguousarray(X, dtype=np.float32)
+    starts = range(0, max(len(rows), 1), batch)
+    return np.concatenate([opened.run(None, {"rows": rows[i : i + batch]})[0] for i in starts])
+
+
+def _with_gaps(X: npt.NDArray[Any]) -> Array:
+    """Add copies of some rows in which every third cell is missing, and a row that is missing whole."""
+    rows = np.array(X, dtype=np.float32)
+    gaps = rows[:64].copy()
+    gaps.reshape(-1)[::3] = np.nan
+    return np.concatenate([rows, gaps, np.full((1, rows.shape[1]), np.nan, np.float32)])
+
+
+def check_parity(graph: Graph, model: Path | bytes, X: npt.NDArray[Any]) -> float:
+    """Compare an exported model with its eager graph on numeric rows, missing cells among them.
+
+    Parameters
+    ----------
+    graph
+        The unfolded graph.
+    model
+        ONNX file or bytes.
+    X
+        Numeric rows (n, p) in the graph's columns.
+
+    Returns
+    -------
+    float
+        Largest absolute difference.
+
+    Raises
+    ------
+    EspalierError
+        When the two differ by more than rtol 1e-4 + atol 1e-5 (of the predictions' spread, for regression).
+    """
+    rows = _with_gaps(X)
+    with torch.no_grad():
+        wanted = graph.predict(torch.from_numpy(rows)).numpy()
+    got = run_onnx(session(model), rows)
+    unit = 1.0 if graph.task == "classification" else max(1.0, float(np.std(wanted)))
+    if not np.allclose(got, wanted, rtol=RTOL, atol=ATOL * unit, equal_nan=True):
+        worst = float(np.nanmax(np.abs(got - wanted)))
+        raise EspalierError(
+            f"export: the ONNX model differs from the network by up to {worst:.2g} on {len(rows)} rows "
+            f"(allowed: rtol {RTOL:g} + atol {ATOL * unit:g}); set export.fold: never"
+        )
+    return float(np.max(np.abs(got - wanted))) if len(wanted) else 0.0
+
+
+def export_onnx(graph: Graph, path: Path) -> Path:
+    """Write a graph as one ONNX file; see `to_model`. The same graph gives the same bytes in any process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(to_model(graph).SerializeToString(deterministic=True))
+    temporary.replace(path)
+    return path

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from tasks.errors import EspalierError
+from tasks.export.fold import fold
+from tasks.export.onnx import check_parity, export_onnx, run_onnx, session, to_model
+
+
+@pytest.mark.parametrize("mode", ["auto", "never"])
+def test_the_onnx_model_answers_as_the_eager_graph_does(graph, make_rows, mode):
+    X = make_rows(graph, 50)
+    opened = session(to_model(fold(graph, mode)).SerializeToString())
+    with torch.no_grad():
+        wanted = graph.predict(torch.from_numpy(X)).numpy()
+    assert np.isfinite(wanted).all()
+    unit = max(1.0, np.std(wanted)) if graph.task == "regression" else 1.0
+    np.testing.assert_allclose(run_onnx(opened, X), wanted, rtol=1e-4, atol=1e-5 * unit)
+
+
+def test_one_row_and_seven_rows_agree_with_many(graph, make_rows):
+    X = make_rows(graph, 20)
+    opened = session(to_model(graph).SerializeToString())
+    together = run_onnx(opened, X)
+    for batch in (1, 7):
+        np.testing.assert_allclose(run_onnx(opened, X, batch), together, rtol=1e-4, atol=1e-5)
+
+
+def test_the_file_carries_no_metadata(graph):
+    model = to_model(graph)
+    assert not model.doc_string
+    assert not model.metadata_props
+    for node in model.graph.node:
+        assert (node.name, node.doc_string, list(node.metadata_props)) == ("", "", [])
+    assert not model.graph.value_info
+
+
+def test_the_output_is_named_for_its_task(make_graph):
+    assert to_model(make_graph("mlp")).graph.output[0].name == "probabilities"
+    assert to_model(make_graph("mlp regression")).graph.output[0].name == "prediction"
+
+
+def test_the_number_of_rows_is_free(make_graph):
+    dims = to_model(make_graph("cnn2d")).graph.input[0].type.tensor_type.shape.dim
+    assert dims[0].dim_param == "N"
+    assert dims[1].dim_value == 59
+
+
+def test_a_plain_network_is_imputation_then_one_node_a_layer(make_graph):
+    ops = [node.op_type for node in to_model(fold(make_graph("mlp"))).graph.node]
+    assert ops == ["Imputer", "Gemm", "Relu", "Gemm", "Relu", "Gemm", "Softmax"]
+
+
+def test_weights_are_stored_once(make_graph):
+    model = to_model(fold(make_graph("mlp")))
+    assert sum(np.prod(c.dims) for c in model.graph.initializer) == 5 * 8 + 8 + 8 * 4 + 4 + 4 * 3 + 3
+
+
+def test_the_written_file_is_a_valid_model(make_graph, tmp_path):
+    onnx.checker.check_model(onnx.load(export_onnx(make_graph("cnn1d"), tmp_path / "a" / "model.onnx")))
+
+
+def test_parity_fails_loudly_when_the_model_is_another(make_graph, make_rows):
+    right, wrong = make_graph("mlp"), make_graph("mlp")
+    with torch.no_grad():
+        wrong.network.body[0].weight.add_(0.5)
+    model = to_model(wrong).SerializeToString()
+    with pytest.raises(EspalierError, match=r"differs from the network by up to .*set export\.fold: never"):
+        check_parity(right, model, make_rows(right, 30))
+
+
+def test_parity_is_the_largest_difference(make_graph, make_rows):
+    graph = make_graph("mlp")
+    assert 0 <= check_parity(graph, to_model(graph).SerializeToString(), make_rows(graph, 30)) < 1e-5
+
+
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import conftest
+from tasks.export.fold import fold
+from tasks.export.onnx import export_onnx
+for kind in ("mlp mixed columns", "cnn2d", "user odd"):
+    export_onnx(fold(conftest._make(kind)), Path(sys.argv[2]) / f"{kind}.onnx")
+"""
+
+
+def test_two_processes_write_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(tmp_path / name)]
+        subprocess.run(command, check=True, capture_output=True)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert len(files) == 3
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
