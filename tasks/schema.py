@@ -158,7 +158,8 @@ def _problems(error: ValidationError, model: type[BaseModel], name: str, raw: ob
         earlier = found.get(path)
         if earlier and rule not in earlier.rule:
             rule, hint = f"{earlier.rule}, or {rule}", earlier.hint or hint
-        value = None if entry["type"] in ("missing", "union_tag_not_found") else _value_at(keys, whole)
+        value = _value_at(keys, whole)
+        value = None if isinstance(value, Mapping) else value
         found[path] = Problem(path, value, rule, hint)
     return list(found.values())
 

@@ -1,0 +1,217 @@
+"""The `espalier` command."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.embedded import EmbeddedServer, answers
+from flows.environment import enter
+from tasks.errors import EspalierError
+
+if TYPE_CHECKING:
+    from flows.compress import Compressed
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Reduce the data and prune the network as one tracked, versioned job.",
+)
+
+Folder = Annotated[Path, typer.Option("-C", metavar="DIR", help="Workspace to work in.", show_default=False)]
+
+
+@app.command()
+def run(
+    folder: Folder = Path(),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Write a setting into params.yaml; repeatable."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show settings and what would run; write nothing.")
+    ] = False,
+) -> None:
+    """Bring everything up to date: raw rows to a registered compressed model."""
+    root = _workspace(folder)
+    if dry_run:
+        return _dry_run(root, settings or [])
+    from tasks.config import apply_overrides
+
+    started = time.perf_counter()
+    params = apply_overrides(root, settings or [])
+    _log_to_terminal()
+    with _prefect(root) as server:
+        result = _compress(root, server)
+    from tasks.result import result_text
+
+    typer.echo(f"\n{result_text(root)}\n")
+    typer.echo(f"Report      {_short(root / 'reports' / 'report.html')}")
+    known = " (already recorded)" if result.recorded.existing else ""
+    typer.echo(f"MLflow      run {result.recorded.run_id}{known}{_version(result)}")
+    typer.echo(f"Next        {_next(params)}")
+    logging.getLogger("espalier.stage").debug("finished in %.1f s", time.perf_counter() - started)
+    return None
+
+
+def _compress(root: Path, server: EmbeddedServer | None) -> Compressed:
+    """Import and prepare what the flow needs while the server comes up, then run it."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from flows.compress import compress
+    from tasks import tracking
+
+    tracking.prepare(root)
+    if server:
+        server.wait()
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        return compress(root)
+
+
+def _prefect(root: Path) -> AbstractContextManager[EmbeddedServer | None]:
+    """Use the Prefect server that is set or that `espalier ui` started, else start one."""
+    api_url = os.environ.get("PREFECT_API_URL")
+    if api_url and not os.environ.get("PREFECT_API_KEY") and not answers(api_url, 10.0):
+        raise EspalierError(
+            f"PREFECT_API_URL: no Prefect server answers at {api_url}; start it, or unset the variable "
+            "for an embedded one"
+        )
+    if api_url:
+        return nullcontext()
+    server = EmbeddedServer(Path(os.environ["PREFECT_HOME"]))
+    os.environ["PREFECT_API_URL"] = server.api_url
+    return server
+
+
+def _version(result: Compressed) -> str:
+    registered = result.registered
+    return f", {registered.name} version {registered.version}" if registered else ", not registered"
+
+
+def _next(params: Any) -> str:
+    if params.registry.register_model:
+        return "espalier ui (look), espalier run --set prune.amount=0.9 (try)"
+    return "espalier run --set registry.register=true (register)"
+
+
+def _dry_run(root: Path, settings: list[str]) -> None:
+    from ruamel.yaml import YAML
+
+    from tasks import versioning
+    from tasks.config import resolve
+
+    text, params = resolve(root, settings)
+    resolved = params.model_dump(mode="json", by_alias=True)
+    YAML().dump(resolved, sys.stdout)
+    typer.echo("")
+    source = versioning.source_changed(root, params)
+    raw = YAML(typ="safe").load(text)
+    for name, reasons in versioning.plan(root, raw, source_changes=source).items():
+        typer.echo(f"{name:10} " + (f"would run: {'; '.join(reasons)}" if reasons else "up to date"))
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="New folder inside the project.")],
+    source: Annotated[str, typer.Option(help="File, package:NAME or SQLAlchemy URL.")],
+    target: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
+) -> None:
+    """Make a workspace for your own data: look at it, choose settings, say why."""
+    enter(Path.cwd())
+    from tasks.workspace import create
+
+    for line in create(directory.resolve(), source, target):
+        typer.echo(line)
+    typer.echo(f"Next        espalier run -C {directory}")
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Run id or version number.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Run id or version number.")],
+    folder: Folder = Path(),
+) -> None:
+    """Print two runs or registered versions side by side."""
+    root = _workspace(folder)
+    from tasks import registry
+
+    typer.echo(registry.compare(root, first, second))
+
+
+@app.command()
+def doctor(folder: Folder = Path()) -> None:
+    """Check versions, servers, ports, locks and remotes, and say what to do."""
+    root = _workspace(folder)
+    from flows.doctor import examine
+
+    found = list(examine(root))
+    for check in found:
+        typer.echo(str(check))
+    if not all(check.ok for check in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def ui(folder: Folder = Path()) -> None:
+    """Serve the MLflow and Prefect pages on loopback until Ctrl-C."""
+    root = _workspace(folder)
+    from flows.ui import serve
+
+    serve(root, typer.echo)
+
+
+def _workspace(folder: Path) -> Path:
+    root = folder.resolve()
+    if not root.is_dir():
+        raise EspalierError(
+            f"{folder}: no such folder; `espalier init {folder} --source FILE` makes a workspace"
+        )
+    enter(root)
+    return root
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+class _Lines(logging.Formatter):
+    """Stage results as they are, what a stage has to say indented below."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.name == "espalier.stage" else f"    {text}"
+
+
+def _log_to_terminal() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Lines("%(message)s"))
+    logger = logging.getLogger("espalier")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+def _guarded(command: Callable[[], None]) -> int:
+    try:
+        command()
+    except EspalierError as error:
+        typer.echo(f"espalier: {error}", err=True)
+        return error.exit_code
+    return 0
+
+
+def main() -> None:
+    """Run the command; an expected failure is one line and its exit code."""
+    sys.exit(_guarded(app))

@@ -1,0 +1,59 @@
+"""The main job: from raw rows to a registered compressed model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import flow
+
+from tasks import pipeline
+from tasks.outcome import StageOutcome
+
+if TYPE_CHECKING:
+    from tasks.registry import Registered
+    from tasks.tracking import Recorded
+
+__all__ = ["Compressed", "compress"]
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What a run of the flow left behind."""
+
+    outcomes: tuple[StageOutcome, ...]
+    recorded: Recorded
+    registered: Registered | None
+
+
+@flow(name="compress", persist_result=False, validate_parameters=False)
+def compress(root: Path) -> Compressed:
+    """Reduce the data and prune the network as one job.
+
+    Parameters
+    ----------
+    root : Path
+        Workspace: a folder with params.yaml and dvc.yaml.
+
+    Raises
+    ------
+    EspalierError
+        What the user can act on; everything finished so far is kept, and the next run goes on from there.
+    """
+    with pipeline.alone(root):
+        outcomes = (
+            pipeline.fetch(root),
+            pipeline.clean(root),
+            pipeline.reference(root),
+            pipeline.reduce(root),
+            pipeline.train(root),
+            pipeline.prune(root),
+            pipeline.evaluate(root),
+            pipeline.measure(root),
+        )
+        pipeline.push(root)
+        recorded = pipeline.record(root, outcomes)
+        registered = pipeline.register(root, recorded)
+        pipeline.show(root, recorded, registered)
+    return Compressed(outcomes, recorded, registered)

@@ -1,0 +1,173 @@
+"""The Prefect tasks that flows chain, one thin call each; the only module here that imports prefect.
+
+A stage is versioned by DVC and resumes from its own checkpoints, so Prefect neither caches nor retries it.
+Retries and time-outs belong to what crosses a network: reading the source, the DVC remote, MLflow.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from tasks import versioning
+from tasks.artifacts import Layout
+from tasks.config import load_params
+from tasks.outcome import StageOutcome
+from tasks.result import clean_report, result_rows
+
+if TYPE_CHECKING:
+    from tasks.registry import Registered
+    from tasks.tracking import Recorded
+
+__all__ = [
+    "STAGES",
+    "alone",
+    "clean",
+    "evaluate",
+    "fetch",
+    "measure",
+    "prune",
+    "push",
+    "record",
+    "reduce",
+    "reference",
+    "register",
+    "show",
+    "train",
+]
+
+STAGES = ("fetch", "clean", "reference", "reduce", "train", "prune", "evaluate", "measure")
+
+_log = logging.getLogger("espalier.stage")
+
+
+def _crossed_a_network(_task: Any, _run: Any, state: Any) -> bool:
+    """Say whether a failure came from a connection, which may work the next time."""
+    error = state.result(raise_on_failure=False)
+    while isinstance(error, BaseException):
+        if isinstance(error, ConnectionError | TimeoutError):
+            return True
+        error = error.__cause__ or getattr(error, "reason", None)
+    return False
+
+
+_NETWORK: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [2, 10],
+    "retry_condition_fn": _crossed_a_network,
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+}
+_STAGE: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+
+
+def _run(root: Path, name: str, module: str, *arguments: str) -> StageOutcome:
+    """Bring one stage up to date; its module is imported only when it has to run."""
+
+    def execute() -> None:
+        import_module(f"tasks.stages.{module}").run(root, *arguments)
+
+    outcome = versioning.run_stage(root, name, execute)
+    _log.info("%-10s %7.1f s  %s", outcome.name, outcome.seconds, outcome.status)
+    return outcome
+
+
+def alone(root: Path) -> AbstractContextManager[None]:
+    """Hold the workspace: one run at a time."""
+    return versioning.workspace_lock(root)
+
+
+@task(name="fetch", timeout_seconds=3600, **_NETWORK)
+def fetch(root: Path) -> StageOutcome:
+    """Read the labelled rows; an unchanged source is a skip."""
+    versioning.refresh_source(root, load_params(root))
+    return _run(root, "fetch", "fetch")
+
+
+@task(name="clean", **_STAGE)
+def clean(root: Path) -> StageOutcome:
+    """Split, then learn the cleaning from the training rows."""
+    outcome = _run(root, "clean", "clean")
+    create_markdown_artifact(clean_report(root), key="clean-report", description="What cleaning decided")
+    return outcome
+
+
+@task(name="reference", **_STAGE)
+def reference(root: Path) -> StageOutcome:
+    """Train the dense network on unreduced data."""
+    return _run(root, "reference", "train", "reference")
+
+
+@task(name="reduce", **_STAGE)
+def reduce(root: Path) -> StageOutcome:
+    """Keep fewer columns and rows."""
+    return _run(root, "reduce", "reduce")
+
+
+@task(name="train", **_STAGE)
+def train(root: Path) -> StageOutcome:
+    """Train the network on reduced data."""
+    return _run(root, "train", "train", "train")
+
+
+@task(name="prune", **_STAGE)
+def prune(root: Path) -> StageOutcome:
+    """Remove units or weights and recover."""
+    return _run(root, "prune", "prune")
+
+
+@task(name="evaluate", **_STAGE)
+def evaluate(root: Path) -> StageOutcome:
+    """Export the models and judge them on the test rows."""
+    return _run(root, "evaluate", "evaluate")
+
+
+@task(name="measure", **_STAGE)
+def measure(root: Path) -> StageOutcome:
+    """Time the models and write the report."""
+    return _run(root, "measure", "measure")
+
+
+@task(name="push", timeout_seconds=3600, **_NETWORK)
+def push(root: Path) -> int:
+    """Copy the versioned files to the DVC remote and check that they arrived."""
+    return versioning.push(root)
+
+
+@task(name="record", timeout_seconds=900, **_NETWORK)
+def record(root: Path, outcomes: Sequence[StageOutcome]) -> Recorded:
+    """Record the result in MLflow, or find the run that already did."""
+    from tasks import tracking
+
+    lock = versioning.lock_hashes(root)
+    return tracking.record(root, load_params(root), outcomes, flow_run_id=flow_run.id, lock=lock)
+
+
+@task(name="register", timeout_seconds=900, **_NETWORK)
+def register(root: Path, recorded: Recorded) -> Registered | None:
+    """Register the compressed model as the challenger."""
+    from tasks import registry
+
+    params = load_params(root)
+    return registry.register(root, params, recorded) if params.registry.register_model else None
+
+
+@task(name="show", **_STAGE)
+def show(root: Path, recorded: Recorded, registered: Registered | None) -> None:
+    """Leave the result and the way to everything else in the Prefect UI."""
+    heading, *rows = result_rows(root)
+    table = [dict(zip(["value", *heading[1:]], row, strict=True)) for row in rows]
+    create_table_artifact(table, key="result", description="Factors in brackets are against the reference")
+    create_link_artifact(recorded.url, link_text="MLflow run", key="mlflow-run")
+    create_link_artifact(Layout(root).html.as_uri(), link_text="Report", key="report")
+    if registered:
+        create_link_artifact(registered.url, link_text="Registered version", key="registered-version")
