@@ -75,10 +75,10 @@ def rows_needed(
     n = (s (z + z_power) / (difference + margin))², where s = sqrt(rows) (high - low) / 2z is the deviation of
     one row's difference, z the two-sided quantile and z_power = 0.84 gives four chances in five (Julious
     2004).
-    None when the difference seen equals the margin's edge, which no number of rows settles.
+    None when the difference is unknown, or on the margin's edge, which no number of rows settles.
     """
     distance = abs(difference + margin)
-    if distance < 1e-9:
+    if not distance > 1e-9 or not math.isfinite(interval.high - interval.low):
         return None
     z = quantile(confidence)
     deviation = math.sqrt(rows) * (interval.high - interval.low) / (2 * z)

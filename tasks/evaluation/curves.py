@@ -6,6 +6,7 @@ A regression has no classes; its target is cut at the quintiles of the training 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ GRID = np.linspace(0, 1, 51)
 
 
 def macro_roc(y: Array, scores: Array, codes: range) -> Array:
-    """True positive rate on `GRID`, averaged over one-against-rest curves of the classes that occur.
+    """Average the true positive rates on `GRID` of the one-against-rest curves of the classes that occur.
 
     Two classes: the second one's curve.
     """
@@ -46,7 +47,7 @@ def quintiles(train: Array) -> Array:
 
 
 def _names(edges: Array) -> tuple[str, ...]:
-    inner = [f"{low:.4g} to {high:.4g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    inner = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
     return (f"up to {edges[0]:.4g}", *inner, f"over {edges[-1]:.4g}")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tasks.evaluation.compare import Settings, compare, interval_of
+from tasks.evaluation.compare import Comparison, Settings, compare, interval_of
 from tasks.evaluation.config import EvaluateConfig
 from tasks.evaluation.curves import class_curves, quintiles, range_curves, range_table
 from tasks.metrics.classification import best_threshold, decide, per_class
@@ -68,6 +68,10 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _plain(comparison: Comparison) -> dict[str, Any]:
+    return {k: _finite(v) if isinstance(v, float) else v for k, v in asdict(comparison).items()}
+
+
 def _judged(case: Case, metric: Metric, scores: Splits, decided: Splits, how: Settings) -> dict[str, Any]:
     """Every figure of one model."""
     used = decided if metric.of_labels else scores
@@ -117,8 +121,8 @@ def judge(case: Case, scores: Mapping[str, Splits], config: EvaluateConfig) -> d
     Returns
     -------
     dict
-        JSON-able: ``task``, ``metric``, ``higher_is_better``, ``rows``, ``factor``, ``margin``, ``confidence``,
-        ``threshold`` (the last model's), ``models``, ``comparisons``, ``curves``.
+        JSON-able: ``task``, ``metric``, ``title``, ``higher_is_better``, ``labels``, ``rows``, ``factor``,
+        ``margin``, ``confidence``, ``threshold`` (the last model's), ``models``, ``comparisons``, ``curves``.
     """
     metric, how = (
         headline(config.metric, case.task),
@@ -147,6 +151,6 @@ def judge(case: Case, scores: Mapping[str, Splits], config: EvaluateConfig) -> d
             name: {**_judged(case, metric, found, decided[name], how), "threshold": cuts[name]}
             for name, found in scores.items()
         },
-        "comparisons": {name: asdict(found) for name, found in compared.items()},
+        "comparisons": {name: _plain(found) for name, found in compared.items()},
         "curves": {name: _curves(case, found, decided[name]) for name, found in scores.items()},
     }

@@ -1,0 +1,82 @@
+"""Stage evaluate: export each model, judge its file's answers on the test rows."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts import Layout, load_cleaner, load_graph, load_rows, write_csv, write_json
+from tasks.config import load_params
+from tasks.data.cleaner import Cleaner
+from tasks.data.rows import Rows
+from tasks.evaluation.efficiency import size_of
+from tasks.evaluation.judge import Case, Splits, judge, share
+from tasks.evaluation.plots import flat_metrics, plot_tables
+from tasks.export.config import FoldMode
+from tasks.export.fold import fold
+from tasks.export.onnx import check_parity, export_onnx, run_onnx, session
+from tasks.export.plan import serving_plan
+from tasks.models.graph import Graph
+from tasks.stages.common import stage_main, timed
+
+MODELS = ("reference", "reduced", "compressed")
+PARTS = ("train", "valid", "test")
+CHECKED = 1024  # validation rows on which the file is held against the network
+
+log = logging.getLogger("espalier.evaluate")
+
+
+def export(
+    graph: Graph, path: Path, mode: FoldMode, cleaner: Cleaner, rows: dict[str, Rows]
+) -> dict[str, Any]:
+    """Write one model; return its size, its largest difference to the network, and what it answers."""
+    folded = fold(graph, mode)
+    export_onnx(folded, path)
+    place = {name: i for i, name in enumerate(cleaner.plan.names)}
+    columns = [place[name] for name in graph.columns]
+    X = {part: rows[part].X[:, columns] for part in PARTS}
+    parity = check_parity(graph, path, X["valid"][:CHECKED])
+    opened = session(path)
+    answers = Splits(*(run_onnx(opened, X[part]) for part in PARTS))
+    return {"size": size_of(folded, path).to_dict(), "parity": parity, "answers": answers}
+
+
+def run(root: Path) -> None:
+    """Export, judge, write reports and plot data."""
+    params, layout = load_params(root), Layout(root)
+    with timed(layout, "evaluate"):
+        cleaner = load_cleaner(layout.cleaner)
+        rows = {part: load_rows(layout.rows(part)) for part in PARTS}
+        used = share(len(rows["test"]), params.evaluate.factor, params.evaluate.seed)
+        all_rows, rows["test"] = len(rows["test"]), rows["test"].take(used)
+        graphs = {name: load_graph(layout.model(name), root) for name in MODELS}
+        made = {
+            name: export(graph, layout.onnx(name), params.export.fold, cleaner, rows)
+            for name, graph in graphs.items()
+        }
+        case = Case(cleaner.target.kind, cleaner.target.labels or (), Splits(*(rows[p].y for p in PARTS)))
+        report = judge(case, {name: model["answers"] for name, model in made.items()}, params.evaluate)
+        report["rows"]["test_all"] = all_rows
+        for name, graph in graphs.items():
+            judged = report["models"][name]
+            judged |= {"size": made[name]["size"], "parity": made[name]["parity"]}
+            write_json(layout.serving(name), serving_plan(cleaner, graph, judged["threshold"]))
+        write_json(layout.report("evaluate"), report)
+        write_json(layout.report("metrics"), flat_metrics(report))
+        for name, frame in plot_tables(report).items():
+            write_csv(layout.plot(name), frame)
+    quick = f" (a quick look: {len(used)} of {all_rows} test rows)" if len(used) < all_rows else ""
+    for name, found in report["comparisons"].items():
+        log.info(
+            "%s: %s to the reference at a margin of %g%s", name, found["verdict"], found["margin"], quick
+        )
+
+
+def main() -> None:
+    """Run in the current folder."""
+    stage_main(run)
+
+
+if __name__ == "__main__":
+    main()
