@@ -96,7 +96,8 @@ def _finite(values: npt.NDArray[Any]) -> Floats:
     return np.where(np.isfinite(block), block, np.float32(np.nan))
 
 
-def _is_missing(cells: pd.Series, missing: Sequence[str]) -> npt.NDArray[np.bool_]:
+def is_missing(cells: pd.Series, missing: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Return which cells (n,) are missing: null, blank or one of `missing`."""
     absent = cells.isna().to_numpy()
     if cells.dtype.kind in "iufbM":
         return absent
@@ -107,7 +108,7 @@ def parse_numbers(cells: pd.Series, missing: Sequence[str] = ()) -> npt.NDArray[
     """Return float64 (n,) with NaN for missing cells; ValueError names the first cell that is no number."""
     if cells.dtype.kind in "iufb":
         return cells.to_numpy(dtype=np.float64, na_value=np.nan)
-    absent = _is_missing(cells, missing)
+    absent = is_missing(cells, missing)
     numbers = pd.to_numeric(cells.mask(absent), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     _refuse(cells, np.isnan(numbers) & ~absent, "a number")
     return numbers
@@ -117,7 +118,7 @@ def parse_dates(cells: pd.Series, layout: str, missing: Sequence[str] = ()) -> p
     """Return the dates (UTC, no zone), NaT where missing; ValueError names the first cell that is no date."""
     if cells.dtype.kind == "M":
         return _without_zone(pd.DatetimeIndex(cells))
-    absent = _is_missing(cells, missing)
+    absent = is_missing(cells, missing)
     text = cells.astype(str).str.strip().mask(absent)
     dates = pd.to_datetime(text, errors="coerce", format=layout, utc=True)
     _refuse(cells, dates.isna().to_numpy() & ~absent, "a date")
@@ -174,7 +175,7 @@ def _date_part(when: pd.DatetimeIndex, part: str, entry: Entry) -> npt.NDArray[n
 
 
 def _text(cells: pd.Series, entry: Entry, missing: Sequence[str]) -> Floats:
-    absent = _is_missing(cells, missing)
+    absent = is_missing(cells, missing)
     documents = ["" if gone else str(cell) for cell, gone in zip(cells, absent, strict=True)]
     chunks = [documents[i : i + CHUNK] for i in range(0, len(documents), CHUNK)]
     weight, width = TEXT_WEIGHTS[entry["method"]](entry)

@@ -68,15 +68,17 @@ class TargetPlan:
         keys = [level_key(value) for value in uniques]
         if unknown := [key for key in keys if key not in table]:
             raise ValueError(f"target {self.name!r} has the label {unknown[0]!r}, which no training row has")
-        return np.asarray([table[key] for key in keys], np.int64)[codes]
+        known: npt.NDArray[np.int64] = np.asarray([table[key] for key in keys], np.int64)
+        return known[codes]
 
     def decode(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return labels (in their type) of integer codes; regression targets come back as they are."""
         if self.labels is None:
             return values
         labels = [READERS[self.label_dtype](label) for label in self.labels]
-        decoded: npt.NDArray[Any] = np.asarray(labels, dtype=object if self.label_dtype == "str" else None)
-        return decoded[values]
+        table = np.asarray(labels, dtype=object if self.label_dtype == "str" else None)
+        decoded: npt.NDArray[Any] = table[values]
+        return decoded
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain JSON form."""

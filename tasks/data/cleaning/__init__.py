@@ -1,0 +1,1 @@
+"""What the cleaner learns from the training rows, one idea a module."""

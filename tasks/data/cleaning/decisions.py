@@ -1,0 +1,48 @@
+"""Every decision of stage clean: what was done, to what, how often and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Decision", "decision_table", "per_column"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision: `count` rows, cells, levels or columns, in `column` or (None) in the whole table."""
+
+    what: str
+    column: str | None
+    count: int
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain JSON form."""
+        return asdict(self)
+
+
+def per_column(what: str, found: Sequence[tuple[str, int, str]], grid: bool) -> list[Decision]:
+    """Return a decision per (column, count, why); one for all cells of a grid, whose names say nothing."""
+    if not grid or not found:
+        return [Decision(what, column, count, why) for column, count, why in found]
+    reasons = {why for _, _, why in found}
+    why = reasons.pop() if len(reasons) == 1 else f"in {len(found)} cells, each with its own figure"
+    return [Decision(what, None, sum(count for _, count, _ in found), why)]
+
+
+def decision_table(report: Mapping[str, Any], width: int = 80) -> list[tuple[str, str, str, str]]:
+    """Return the decisions of a clean report as headed rows (what, column, count, why) cut to `width`."""
+    rows = [("what", "column", "count", "why")]
+    rows += [(d["what"], d["column"] or "", f"{d['count']:,}", d["why"]) for d in report["decisions"]]
+    room = max(12, width - _widest(rows, 0) - _widest(rows, 2) - 16 - 6)
+    return [(what, _cut(column, 16), count, _cut(why, room)) for what, column, count, why in rows]
+
+
+def _widest(rows: Sequence[tuple[str, ...]], cell: int) -> int:
+    return max(len(row[cell]) for row in rows)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"

@@ -1,0 +1,101 @@
+"""Delimited text: CSV and TSV, gzipped or not."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, cast
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from tasks.data.sources.loaded import Loaded
+from tasks.errors import EspalierError
+
+__all__ = ["read_csv"]
+
+DELIMITERS = (",", ";", "\t", "|")
+
+
+def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
+    """Return the rows of a delimited file with one header line, UTF-8.
+
+    Raises
+    ------
+    EspalierError
+        Naming the line where bytes are not UTF-8 or a row has more or fewer fields than the header.
+    """
+    try:
+        delimiter = _delimiter(path)
+        _check_widths(path, shown, delimiter)
+        frame = pd.read_csv(
+            path,
+            sep=delimiter,
+            na_values=list(missing),
+            skipinitialspace=True,
+            low_memory=False,
+            encoding="utf-8-sig",
+        )
+    except UnicodeDecodeError as error:
+        raise EspalierError(f"{shown}: {_undecodable(path)}; save it as UTF-8") from error
+    except pd.errors.EmptyDataError as error:
+        raise EspalierError(f"{shown} is empty: it has no header line") from error
+    except (pd.errors.ParserError, pa.ArrowInvalid, gzip.BadGzipFile, EOFError) as error:
+        raise EspalierError(f"{shown} is no readable table: {str(error).strip()}") from error
+    return Loaded(frame)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def _delimiter(path: Path) -> str:
+    with _open(path) as file:
+        header = file.readline().decode("utf-8-sig")
+    return max(DELIMITERS, key=header.count)
+
+
+def _check_widths(path: Path, shown: str, delimiter: str) -> None:
+    """Refuse rows of another width than the header; pandas would fill short ones in silence."""
+    wrong = 0
+
+    def count(row: arrow_csv.InvalidRow) -> str:
+        nonlocal wrong
+        wrong += 1
+        return "skip"
+
+    with _open(path) as file:
+        read = arrow_csv.ReadOptions(autogenerate_column_names=True, encoding="latin-1")
+        parse = arrow_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=count
+        )
+        convert = arrow_csv.ConvertOptions(include_columns=["f0"], column_types={"f0": pa.string()})
+        arrow_csv.read_csv(file, read, parse, convert)
+    if wrong:
+        raise EspalierError(
+            f"{shown}: {_first_ragged(path, delimiter)} ({wrong} such rows); mend or remove them"
+        )
+
+
+def _first_ragged(path: Path, delimiter: str) -> str:
+    with _open(path) as raw:
+        rows = csv.reader(TextIOWrapper(raw, encoding="latin-1", newline=""), delimiter=delimiter)
+        width = len(next(rows))
+        for row in rows:
+            if row and len(row) != width:
+                return f"line {rows.line_num} has {len(row)} fields, the header has {width}"
+    return "rows differ in width"
+
+
+def _undecodable(path: Path) -> str:
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return f"line {number} holds the byte 0x{line[error.start]:02x}, which is not UTF-8"
+    return "its bytes are not UTF-8"
