@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
 
 from tasks.errors import EspalierError
+from tasks.training.losses import label_loss
 
-__all__ = ["CRITERIA", "Calibration", "Criterion", "Saliency", "Slice", "calibrate", "criterion"]
+__all__ = ["CRITERIA", "Calibration", "Criterion", "Saliency", "Slice", "check_finite", "criterion"]
 
 Saliency = dict[str, Tensor]
 """Parameter name -> non-negative tensor of the parameter's shape."""
@@ -78,9 +78,9 @@ def taylor(network: nn.Module, calibration: Calibration) -> Saliency:
     training = network.training
     try:
         network.eval().requires_grad_(True)
-        outputs = network(calibration.X)
+        outputs = network(calibration.X.to(weights[0].device)).cpu()
         _check_finite(outputs)
-        loss = _loss(outputs, calibration)
+        loss = label_loss(calibration.task, outputs, calibration.y)
         gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
     finally:
         network.train(training)
@@ -137,7 +137,7 @@ def criterion(name: str, network: nn.Module, calibration: Calibration) -> tuple[
     """
     check_finite(network)
     chosen = CRITERIA[name]
-    saliency = chosen.weights(network, calibration)
+    saliency = {name: value.cpu() for name, value in chosen.weights(network, calibration).items()}
     for parameter, value in saliency.items():
         if not torch.isfinite(value).all():
             raise EspalierError(
@@ -158,22 +158,9 @@ def check_finite(network: nn.Module) -> None:
             )
 
 
-def calibrate(X: Tensor, y: Tensor, *, task: str, seed: int, rows: int = 1024) -> Calibration:
-    """Draw at most `rows` training rows without replacement."""
-    generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(X), generator=generator)[:rows].sort().values
-    return Calibration(X[chosen], y[chosen], task, seed)
-
-
 def _check_finite(outputs: Tensor) -> None:
     if not torch.isfinite(outputs).all():
         raise EspalierError(
             "prune: the network's answers on training rows are NaN or infinite, so nothing can be ranked; "
             "check the data for huge values (clean.outliers) and train again"
         )
-
-
-def _loss(outputs: Tensor, calibration: Calibration) -> Tensor:
-    if calibration.task == "classification":
-        return cross_entropy(outputs, calibration.y)
-    return mse_loss(outputs.flatten(), calibration.y.to(outputs.dtype).flatten())

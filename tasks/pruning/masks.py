@@ -133,7 +133,7 @@ def attach(network: nn.Module, masks: Mapping[str, Tensor]) -> None:
     """Give each named weight a mask buffer, so that state, checkpoints and copies carry it; then hold."""
     for name, mask in masks.items():
         module, leaf = _owner(network, name)
-        module.register_buffer(leaf + SUFFIX, mask.clone())
+        module.register_buffer(leaf + SUFFIX, mask.to(getattr(module, leaf).device, copy=True))
     hold(network)
 
 

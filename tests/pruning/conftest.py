@@ -13,6 +13,7 @@ from tasks.models.mlp import Mlp
 from tasks.models.resmlp import ResMlp
 from tasks.models.user import UserNetwork
 from tasks.models.zoo import seeded
+from tasks.training.batching import Tensors
 
 
 class Branching(nn.Module):
@@ -65,3 +66,10 @@ def network(family: str) -> nn.Module:
 @pytest.fixture
 def rows(family: str) -> Tensor:
     return torch.randn(32, *FAMILIES[family][0], generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def problem(rows: Tensor) -> tuple[Tensors, Tensors]:
+    """Training and validation rows of three classes."""
+    labels = rows.flatten(1)[:, :3].argmax(dim=1)
+    return Tensors(rows[:24], labels[:24]), Tensors(rows[24:], labels[24:])

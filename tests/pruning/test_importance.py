@@ -4,7 +4,7 @@ import torch_pruning as tp
 from torch import nn
 
 from tasks.errors import EspalierError
-from tasks.pruning.importance import CRITERIA, Calibration, calibrate, criterion
+from tasks.pruning.importance import CRITERIA, Calibration, criterion
 from tasks.pruning.structure import survey
 
 
@@ -95,15 +95,3 @@ def test_random_scores_depend_on_the_seed(network, calibration):
     _, first = criterion("random", network, calibration)
     _, second = criterion("random", network, Calibration(calibration.X, calibration.y, "classification", 1))
     assert not torch.equal(first[next(iter(first))], second[next(iter(first))])
-
-
-def test_calibration_rows_are_distinct_rows_in_order():
-    X = torch.arange(50.0)[:, None]
-    drawn = calibrate(X, X[:, 0], task="regression", seed=3, rows=10)
-    assert len(set(drawn.y.tolist())) == 10
-    assert torch.equal(drawn.y, drawn.y.sort().values)
-    assert torch.equal(drawn.X[:, 0], drawn.y)
-
-
-def test_calibration_takes_all_rows_when_there_are_few():
-    assert len(calibrate(torch.zeros(4, 2), torch.zeros(4), task="regression", seed=0).X) == 4

@@ -1,0 +1,109 @@
+"""Training after a removal: what every method hands to `fit`, bundled once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tasks.pruning.config import FinetuneConfig
+from tasks.pruning.importance import Calibration
+from tasks.training.batching import Tensors
+from tasks.training.checkpoint import Checkpoint
+from tasks.training.config import TrainConfig
+from tasks.training.fit import EpochRecord, Hooks, Rounds, fit
+from tasks.training.losses import Distil
+from tasks.training.seeds import derived_seed, permutation
+
+__all__ = ["Outcome", "Recovery", "joined"]
+
+CALIBRATION = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A network after removal and recovery.
+
+    Attributes
+    ----------
+    network : Module
+    history : tuple of EpochRecord
+        Epochs of all rounds, numbered through.
+    notes : tuple of str
+        What could not be done as asked.
+    """
+
+    network: nn.Module
+    history: tuple[EpochRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How a network trains after something was removed; see `tasks.training.fit.fit` for the parts."""
+
+    train: Tensors
+    valid: Tensors
+    settings: TrainConfig
+    finetune: FinetuneConfig
+    task: str
+    outputs: int
+    seed: int
+    teacher: Tensor | None = None
+    rounds: Rounds | None = None
+    folder: Path | None = None
+    on_epoch: Callable[[EpochRecord], None] | None = None
+
+    @property
+    def example(self) -> Tensor:
+        """Two network inputs, enough to trace a network."""
+        return self.train.inputs(self.train.X[:2], torch.device("cpu"))
+
+    def calibration(self, rows: int = 1024) -> Calibration:
+        """Draw at most `rows` training rows without replacement; the same ones each time."""
+        order = permutation(len(self.train), derived_seed(self.seed, CALIBRATION), 0)[:rows].sort().values
+        X = self.train.inputs(self.train.X[order], torch.device("cpu"))
+        return Calibration(X, self.train.y[order], self.task, self.seed)
+
+    def run(self, network: nn.Module, name: str, hooks: Hooks | None = None) -> Outcome:
+        """Train a copy with one cycle of the learning rate; the best epoch's weights count.
+
+        Parameters
+        ----------
+        network : Module
+        name : str
+            Of the checkpoint: a run that was interrupted goes on where it stopped, a finished one is read.
+        hooks : Hooks, optional
+        """
+        if self.finetune.epochs == 0:
+            return Outcome(copy.deepcopy(network).eval())
+        fitted = fit(
+            network,
+            self.train,
+            self.valid,
+            self.settings.model_copy(update={"schedule": "onecycle", "patience": 0}),
+            task=self.task,
+            outputs=self.outputs,
+            seed=self.seed,
+            epochs=self.finetune.epochs,
+            lr=self.finetune.lr,
+            teacher=self.teacher if self.finetune.distil > 0 else None,
+            distil=Distil(self.finetune.distil, self.finetune.temperature),
+            rounds=self.rounds,
+            hooks=hooks,
+            checkpoint=None if self.folder is None else Checkpoint(self.folder / name),
+            on_epoch=self.on_epoch,
+        )
+        return Outcome(fitted.network, fitted.history)
+
+
+def joined(before: Outcome, after: Outcome) -> Outcome:
+    """Put a later outcome behind an earlier one: its network, both histories, every note once."""
+    offset = len(before.history)
+    later = tuple(replace(record, epoch=record.epoch + offset) for record in after.history)
+    notes = tuple(dict.fromkeys((*before.notes, *after.notes)))
+    return Outcome(after.network, before.history + later, notes)

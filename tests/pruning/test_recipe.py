@@ -1,0 +1,253 @@
+import copy
+import json
+from functools import partial
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from tasks.errors import EspalierError
+from tasks.models.mlp import Mlp
+from tasks.models.spec import network_from_spec, network_spec
+from tasks.pruning.config import PruneConfig
+from tasks.pruning.masks import prunable_weights, zeros
+from tasks.pruning.recipe import prune
+from tasks.pruning.structure import widths
+from tasks.training.batching import Tensors
+from tasks.training.config import TrainConfig
+
+CONFIG: TypeAdapter = TypeAdapter(PruneConfig)
+SETTINGS = TrainConfig(batch=8, threads=1, device="cpu")
+METHODS = {
+    "local units": {"method": "structured", "amount": 0.5},
+    "global units": {"method": "structured", "amount": 0.5, "scope": "global", "importance": "taylor"},
+    "units in rounds": {"method": "structured", "amount": 0.6, "rounds": 2, "importance": "random"},
+    "local weights": {"method": "unstructured", "amount": 0.75},
+    "global weights": {
+        "method": "unstructured",
+        "amount": 0.75,
+        "scope": "global",
+        "schedule": "iterative",
+        "rounds": 2,
+    },
+    "gradual": {"method": "unstructured", "amount": 0.75, "scope": "global", "schedule": "gradual"},
+    "from scratch": {"method": "unstructured", "amount": 0.75, "schedule": "gradual", "start": "scratch"},
+    "lottery": {
+        "method": "unstructured",
+        "amount": 0.75,
+        "schedule": "iterative",
+        "rounds": 2,
+        "rewind": "init",
+    },
+    "threshold": {"method": "unstructured", "threshold": 0.1, "scope": "global"},
+}
+
+
+BUILDER = """
+import torch
+from torch import nn
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = nn.Linear(6, 5), nn.Linear(6, 7)
+        self.join, self.inner = nn.Linear(12, 8), nn.Linear(8, 8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = self.join(torch.cat([self.left(x).relu(), self.right(x).relu()], dim=1))
+        return self.head((x + self.inner(x.relu())).relu())
+
+
+def build(input_shape, outputs):
+    return Branching()
+"""
+
+
+def config(epochs=3, **keys):
+    return CONFIG.validate_python({"finetune": {"epochs": epochs}, **keys})
+
+
+@pytest.fixture(params=METHODS)
+def method(request):
+    return METHODS[request.param]
+
+
+@pytest.fixture
+def run(network, problem):
+    initial = copy.deepcopy(network)
+    for weight in initial.parameters():
+        weight.data.mul_(0.5)
+    options = {"task": "classification", "outputs": 3, "seed": 0, "initial": initial}
+
+    def call(settings, **more):
+        return prune(network, settings, *problem, SETTINGS, **{**options, **more})
+
+    return call
+
+
+def equal(first, second):
+    a, b = first.state_dict(), second.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(value, b[name]) for name, value in a.items())
+
+
+def test_the_network_passed_in_stays_bit_for_bit(run, method, network):
+    before = copy.deepcopy(network)
+    run(config(**method))
+    assert equal(network, before)
+
+
+def test_equal_seeds_give_equal_networks(run, method):
+    assert equal(run(config(**method)).network, run(config(**method)).network)
+
+
+def test_a_pruned_network_is_rebuilt_by_its_spec_and_weights(
+    run, method, family, rows, tmp_path, monkeypatch
+):
+    pruned = run(config(**method)).network
+    rebuilt = network_from_spec(json.loads(json.dumps(network_spec(pruned))), workspace(tmp_path))
+    rebuilt.load_state_dict(pruned.state_dict())
+    assert torch.equal(rebuilt.eval()(rows), pruned(rows))
+
+
+def workspace(folder):
+    (folder / "nets").mkdir()
+    (folder / "nets" / "__init__.py").touch()
+    (folder / "nets" / "mine.py").write_text(BUILDER)
+    return folder
+
+
+def test_a_run_killed_in_recovery_ends_with_the_same_weights(run, method, tmp_path):
+    settings, seen = config(**method), []
+
+    def kill(record):
+        seen.append(record)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    whole = run(settings).network
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, folder=tmp_path, on_epoch=kill)
+    again = run(settings, folder=tmp_path, on_epoch=seen.append)
+    assert equal(again.network, whole)
+    assert len(seen) == len(again.history)
+
+
+def test_the_report_is_plain_json_and_agrees_with_the_network(run, method):
+    pruned = run(config(**method))
+    report = json.loads(json.dumps(pruned.report, allow_nan=False))
+    assert report["parameters_after"] == sum(weight.numel() for weight in pruned.network.parameters())
+    assert report["nonzeros_after"] == sum(int(w.count_nonzero()) for w in pruned.network.parameters())
+    assert [record["epoch"] for record in report["history"]] == [*range(1, len(pruned.history) + 1)]
+    assert report["valid_metric"] == pruned.valid_metric
+
+
+@pytest.mark.parametrize("name", [name for name, keys in METHODS.items() if keys["method"] == "unstructured"])
+def test_exactly_the_amount_of_weights_is_zero(run, name, network):
+    pruned = run(config(**METHODS[name]))
+    weights = prunable_weights(network)
+    total = sum(weight.numel() for weight in weights.values())
+    amount = METHODS[name].get("amount", pruned.report["amount"])
+    local = sum(round(amount * weight.numel()) for weight in weights.values())
+    expected = local if METHODS[name].get("scope", "local") == "local" else round(amount * total)
+    assert zeros(pruned.network) == expected
+
+
+def test_every_layer_loses_its_share_of_units_under_a_local_scope(run, network):
+    pruned = run(config(method="structured", amount=0.5))
+    *hidden, output = widths(network)
+    after = widths(pruned.network)
+    assert [after[name] for name in hidden] == [
+        width - round(0.5 * width) for width in (widths(network)[n] for n in hidden)
+    ]
+    assert after[output] == 3
+
+
+def test_rounds_end_at_the_same_widths_as_one_shot(run):
+    once = run(config(method="structured", amount=0.7))
+    thrice = run(config(method="structured", amount=0.7, rounds=3))
+    assert widths(once.network) == widths(thrice.network)
+
+
+@pytest.mark.parametrize("keys", [{"method": "structured", "amount": 0.0}, {"method": "none"}])
+def test_nothing_removed_is_an_equal_network_without_training(run, keys, network):
+    pruned = run(config(**keys))
+    assert equal(pruned.network, network)
+    assert pruned.history == ()
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_removing_everything_leaves_one_unit_per_layer_and_says_so(run, scope, problem):
+    pruned = run(config(method="structured", amount=1.0, scope=scope))
+    *hidden, _ = widths(pruned.network).values()
+    assert hidden == [1] * len(hidden)
+    assert any("keeps one of its" in note for note in pruned.report["notes"])
+    assert torch.isfinite(pruned.network(problem[1].X)).all()
+
+
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_removing_every_weight_leaves_one_per_layer_and_says_so(run, scope):
+    pruned = run(config(method="unstructured", amount=1.0, scope=scope))
+    assert {layer["after"] for layer in pruned.report["layers"]} == {1}
+    assert any("keeps its largest weight" in note for note in pruned.report["notes"])
+
+
+def test_survivors_go_back_to_their_initial_values(network, problem):
+    initial = copy.deepcopy(network)
+    for weight in initial.parameters():
+        weight.data.add_(1.0)
+    settings = config(epochs=0, method="unstructured", amount=0.5, rewind="init")
+    call = partial(prune, network, settings, *problem, SETTINGS, task="classification", outputs=3, seed=0)
+    pruned = call(initial=initial).network
+    for name, weight in prunable_weights(pruned).items():
+        kept = weight != 0
+        assert torch.equal(weight[kept], initial.get_parameter(name)[kept])
+
+
+def test_pruned_weights_are_the_smallest_of_the_trained_network(network, run):
+    pruned = run(config(epochs=0, method="unstructured", amount=0.5, scope="global")).network
+    pairs = [(w.detach().abs(), pruned.get_parameter(n) != 0) for n, w in prunable_weights(network).items()]
+    assert min(w[kept].min() for w, kept in pairs) >= max(w[~kept].max() for w, kept in pairs)
+
+
+def test_without_epochs_nothing_is_trained(run):
+    assert run(config(epochs=0, method="structured", amount=0.5)).history == ()
+
+
+def test_a_teacher_changes_the_recovery(run, problem):
+    settings = config(method="structured", amount=0.5)
+    teacher = torch.randn(len(problem[0]), 3, generator=torch.Generator().manual_seed(0))
+    assert not equal(run(settings).network, run(settings, teacher=teacher).network)
+
+
+def test_a_teacher_of_no_weight_changes_nothing(run, problem):
+    settings = CONFIG.validate_python(
+        {"method": "structured", "amount": 0.5, "finetune": {"epochs": 2, "distil": 0.0}}
+    )
+    teacher = torch.randn(len(problem[0]), 3, generator=torch.Generator().manual_seed(0))
+    assert equal(run(settings).network, run(settings, teacher=teacher).network)
+
+
+def test_weights_that_are_not_numbers_are_refused(run, method, network):
+    next(iter(network.parameters())).data.view(-1)[0] = torch.nan
+    with pytest.raises(EspalierError, match="NaN or infinite"):
+        run(config(**method))
+
+
+def test_an_unresolved_amount_is_a_mistake_of_the_caller(run):
+    with pytest.raises(ValueError, match="resolved by"):
+        run(config(method="structured", amount="auto"))
+
+
+def test_regression_prunes_too():
+    X = torch.randn(40, 4)
+    rows = Tensors(X, X.sum(dim=1))
+    for settings in (
+        config(method="structured", amount=0.5, importance="taylor"),
+        config(**METHODS["gradual"]),
+    ):
+        pruned = prune(
+            Mlp((4,), (8,), 1), settings, rows, rows, SETTINGS, task="regression", outputs=1, seed=0
+        )
+        assert pruned.valid_metric <= 1.0
