@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,11 +68,11 @@ def workspace_lock(root: Path) -> Iterator[None]:
 @contextmanager
 def _opened(root: Path) -> Iterator[Repo]:
     """Open the workspace's DVC repository, translating what DVC refuses. A Repo is never shared or kept."""
+    if not (root / ".dvc").is_dir():
+        raise EspalierError(f"{root}: not a workspace; make one with `espalier init {root.name}`")
     try:
-        repo = Repo(str(root))
-        if Path(repo.root_dir).resolve() != root.resolve():
-            raise EspalierError(f"{root}: not a workspace; make one with `espalier init {root.name}`")
-        with repo:
+        # DVC reads targets, and shortens paths in what it records, relative to the current folder.
+        with chdir(root), Repo(str(root)) as repo:
             yield repo
     except LockError as error:
         raise EspalierError(
@@ -126,10 +126,20 @@ def _reproduce(stage: PipelineStage, function: Callable[[], None]) -> Status:
     if not restored:
         stage.save_deps()
         _unlocked(stage.repo, function)
-    stage.save()
-    stage.commit()
-    stage.dump(update_pipeline=False)
+    _record(stage)
     return "restored" if restored else "ran"
+
+
+def _record(stage: PipelineStage) -> None:
+    try:
+        stage.save()
+        stage.commit()
+        stage.dump(update_pipeline=False)
+    except OSError as error:
+        raise EspalierError(
+            f"stage {stage.name}: its outputs could not be recorded ({error.strerror or error}); nothing recorded "
+            "before is touched. Free space or fix permissions, then run again"
+        ) from error
 
 
 def _restored(stage: PipelineStage) -> bool:
@@ -237,7 +247,7 @@ def push(root: Path) -> int:
     Returns
     -------
     int
-        Files copied.
+        Files of the current result in the remote.
 
     Raises
     ------
@@ -245,7 +255,7 @@ def push(root: Path) -> int:
         Without a default remote, or when a file is not there afterwards.
     """
     with _opened(root) as repo:
-        copied: int = repo.push(run_cache=True)
+        repo.push(run_cache=True)
         remote = repo.cloud.get_remote_odb()
         wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
         missing = wanted - set(remote.oids_exist(sorted(wanted)))
@@ -254,7 +264,7 @@ def push(root: Path) -> int:
             f"{root.name}: {len(missing)} of {len(wanted)} files did not reach the DVC remote "
             f"(first: {min(missing)}); check its space and rights, then run again"
         )
-    return copied
+    return len(wanted)
 
 
 def lock_hashes(root: Path) -> dict[str, str]:
