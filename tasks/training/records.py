@@ -1,0 +1,69 @@
+"""What goes into a training beside its data, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+__all__ = ["EpochRecord", "Fit", "Hooks", "Rounds"]
+
+Rounds = Callable[[int], "Tensor | npt.NDArray[np.int64]"]
+"""Epoch (from 0) -> indices of the training rows it uses."""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """Facts of one finished epoch, counted from 1; validation figures are NaN without validation rows."""
+
+    epoch: int
+    train_loss: float
+    valid_loss: float
+    valid_metric: float
+    lr: float
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What pruning does during training, on the network being trained.
+
+    Attributes
+    ----------
+    before_epoch
+        Called with (network, epoch from 0, epochs in all).
+    after_step
+        Called with the network after each optimiser step.
+    settled
+        First epoch (from 0) whose weights may become the best: a schedule that still removes weights must
+        not be undone by restoring an earlier, denser epoch.
+    """
+
+    before_epoch: Callable[[nn.Module, int, int], None] | None = None
+    after_step: Callable[[nn.Module], None] | None = None
+    settled: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A finished training.
+
+    Attributes
+    ----------
+    network
+        On the CPU, in evaluation mode, with the weights of `best_epoch`.
+    history
+        One record per epoch.
+    best_epoch
+        Counted from 1: the epoch with the best validation metric, the smaller validation loss among equals;
+        the last epoch when there are no validation rows; 0 when nothing was trained.
+    seconds
+        Wall-clock time of this call.
+    """
+
+    network: nn.Module
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    seconds: float
