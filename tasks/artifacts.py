@@ -38,6 +38,7 @@ __all__ = [
     "load_reduction",
     "load_rows",
     "load_tensors",
+    "raw_dtypes",
     "read_csv",
     "read_frame",
     "read_json",
@@ -48,6 +49,7 @@ __all__ = [
     "save_reduction",
     "save_rows",
     "save_tensors",
+    "write_bytes",
     "write_csv",
     "write_frame",
     "write_json",
@@ -168,6 +170,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data`, atomically."""
+    with _replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object."""
     loaded: dict[str, Any] = json.loads(_present(path).read_text(encoding="utf-8"))
@@ -184,6 +192,18 @@ def read_frame(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_parquet(_present(path), columns=columns)
+
+
+def raw_dtypes(path: Path) -> dict[str, str]:
+    """Return what each column of a Parquet table holds: float, string or other; no cell is read."""
+    import pyarrow.parquet as pq
+    from pyarrow import types
+
+    def name(kind: Any) -> str:
+        text = types.is_string(kind) or types.is_large_string(kind)
+        return "float" if types.is_floating(kind) else "string" if text else "other"
+
+    return {field.name: name(field.type) for field in pq.read_schema(_present(path))}
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from tasks.errors import EspalierError
 from tasks.reduction.config import ColumnsConfig, size_field
 from tasks.reduction.grids import dct, grid_of, pool
-from tasks.reduction.linear import lda, pca, random_projection, truncated_svd
+from tasks.reduction.linear import lda, most_discriminants, pca, random_projection, truncated_svd
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample
 from tasks.reduction.selection import keep_all, select_k_best, weight_norm
@@ -37,21 +37,25 @@ COLUMN_METHODS: dict[str, ColumnMethod] = {
     "pca": ColumnMethod(pca, lambda sample: sample.spectrum.rank),
     "truncated_svd": ColumnMethod(truncated_svd, lambda sample: sample.uncentred_spectrum.rank),
     "random_projection": ColumnMethod(random_projection, lambda sample: sample.plan.width),
-    "lda": ColumnMethod(lda, lambda sample: min(sample.classes - 1, sample.plan.width)),
+    "lda": ColumnMethod(lda, most_discriminants),
     "pool": ColumnMethod(pool, _longest_axis("pool")),
     "dct": ColumnMethod(dct, _longest_axis("dct")),
 }
 
 
 def largest(config: ColumnsConfig, sample: Sample) -> int:
-    """Largest value of the size option (components, kernel, keep) that `sample` allows."""
+    """Largest value of the size option (components, kernel, keep) that `sample` allows; at least 1.
+
+    Raises
+    ------
+    EspalierError
+        When the data do not allow the method at any size.
+    """
+    _check_varying(config, sample)
     return COLUMN_METHODS[config.method].largest(sample)
 
 
-def _check(config: ColumnsConfig, sample: Sample) -> None:
-    option = size_field(config)
-    if option and getattr(config, option) == "auto":
-        raise ValueError(f"columns.{option} is auto: tasks.search.components resolves it")
+def _check_varying(config: ColumnsConfig, sample: Sample) -> None:
     if config.method != "none" and not sample.varying:
         raise EspalierError(
             f"reduce.columns.method: {config.method} needs a feature that varies, and all "
@@ -79,7 +83,10 @@ def fit_columns(config: ColumnsConfig, sample: Sample) -> Reduction:
     EspalierError
         When the data do not allow the method or its size; the message names the option and the alternatives.
     """
-    _check(config, sample)
+    option = size_field(config)
+    if option and getattr(config, option) == "auto":
+        raise ValueError(f"columns.{option} is auto: tasks.search.components resolves it")
+    _check_varying(config, sample)
     fitted = COLUMN_METHODS[config.method].fit(config, sample)
     return replace(fitted, seed=sample.seed, report=_facts(fitted, sample))
 

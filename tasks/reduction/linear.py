@@ -23,7 +23,15 @@ from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample, refusal
 from tasks.reduction.spectrum import Spectrum, oriented
 
-__all__ = ["count_for_share", "lda", "lost_variance", "pca", "random_projection", "truncated_svd"]
+__all__ = [
+    "count_for_share",
+    "lda",
+    "lost_variance",
+    "most_discriminants",
+    "pca",
+    "random_projection",
+    "truncated_svd",
+]
 
 _OPTION = "columns.components"
 
@@ -127,12 +135,20 @@ def _check_classes(sample: Sample) -> None:
         raise refusal("columns.method", rule, f"{len(sample.y)} rows of {sample.classes} classes", "use pca")
 
 
+def _fitted(sample: Sample) -> LinearDiscriminantAnalysis:
+    _check_classes(sample)
+    return sample.once("discriminants", lambda: _discriminants(sample))
+
+
+def most_discriminants(sample: Sample) -> int:
+    """Directions along which the class means differ: at most classes - 1."""
+    return min(sample.classes - 1, int(_fitted(sample).scalings_.shape[1]))
+
+
 def lda(config: LdaColumns, sample: Sample) -> Reduction:
     """Directions of largest between-class to within-class scatter (Fisher, 1936; Rao, 1948)."""
-    _check_classes(sample)
-    fitted = sample.once("discriminants", lambda: _discriminants(sample))
-    k = int(config.components)
-    limit = min(sample.classes - 1, fitted.scalings_.shape[1])
+    fitted = _fitted(sample)
+    k, limit = int(config.components), most_discriminants(sample)
     if k > limit:
         rule = f"lda of {sample.classes} classes has at most {limit} components"
         raise refusal(_OPTION, rule, k, f"set 1 to {limit}, or auto")

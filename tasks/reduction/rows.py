@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from tasks.reduction.config import RowsConfig
 from tasks.reduction.reduction import Reduction
+from tasks.reduction.sample import Sample
 
 __all__ = [
     "ROW_METHODS",
     "RoundSampler",
     "farthest_first",
+    "reduce_rows",
     "round_sampler",
     "select_rows",
     "shares_of",
@@ -131,6 +133,26 @@ def select_rows(config: RowsConfig, Z: NDArray[Any], y: NDArray[Any], *, task: s
     classes keep theirs.
     """
     return ROW_METHODS[config.method](Z, y, config.factor, task=task, seed=seed)
+
+
+def reduce_rows(config: RowsConfig, reduction: Reduction, sample: Sample) -> Reduction:
+    """Add the rows to a fitted column reduction; `report` becomes that of reports/reduce.json.
+
+    Fixed rows are chosen now, in the reduced space; resampled ones by `round_sampler`, epoch by epoch.
+    """
+    n = len(sample.y)
+    rows = None
+    if config.method != "none" and config.factor < 1 and config.per_round == "fixed":
+        Z = reduction.transform(sample.features, sample.plan)
+        rows = select_rows(config, Z, sample.y, task=sample.task, seed=sample.seed)
+    facts = {**config.model_dump(), "before": n, "after": subset_size(n, config.factor)}
+    return replace(
+        reduction,
+        rows=rows,
+        row_factor=config.factor,
+        per_round=config.per_round,
+        report={"columns": dict(reduction.report), "rows": facts},
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,73 @@
+"""Stage reduce: fewer columns and fewer rows, learned from the training rows and the reference."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tasks.artifacts import (
+    Layout,
+    load_cleaner,
+    load_graph,
+    load_rows,
+    save_reduction,
+    write_bytes,
+    write_csv,
+    write_json,
+)
+from tasks.config import load_params
+from tasks.data.cleaner import Cleaner
+from tasks.reduction.charts import draw, ranking
+from tasks.reduction.sample import Sample
+from tasks.search.components import ProbeTraining, fit_reduction, learning_target
+from tasks.search.relevance import first_layer_norms
+from tasks.stages.common import stage_main, timed
+
+__all__ = ["run"]
+
+log = logging.getLogger("espalier.reduce")
+
+
+def run(root: Path) -> None:
+    """Fit section `reduce`; write data/reduced/, reports/reduce.json and its plots."""
+    layout, params = Layout(root), load_params(root)
+    with timed(layout, "reduce"):
+        cleaner, train, valid = (
+            load_cleaner(layout.cleaner),
+            *map(load_rows, map(layout.rows, ("train", "valid"))),
+        )
+        sample = Sample(
+            cleaner.plan.transform(train.X),
+            learning_target(cleaner.target, train.y),
+            cleaner.plan,
+            cleaner.target.kind,
+            _norms(layout, cleaner) if params.reduce.columns.method == "weight_norm" else None,
+            params.train.seed,
+        )
+        probe = ProbeTraining(cleaner, train, valid, params.model, params.train, root)
+        reduction = fit_reduction(params.reduce, sample, probe)
+        save_reduction(layout.reduction, reduction)
+        write_json(layout.report("reduce"), reduction.report)
+        write_csv(layout.plot("reduce"), ranking(reduction, cleaner.plan))
+        write_bytes(layout.plot("reduce").with_suffix(".png"), draw(reduction, cleaner.plan))
+    _tell(reduction.report)
+
+
+def _norms(layout: Layout, cleaner: Cleaner) -> NDArray[Any]:
+    return first_layer_norms(load_graph(layout.model("reference"), layout.root), cleaner.plan)
+
+
+def _tell(report: Mapping[str, Any]) -> None:
+    columns, rows = report["columns"], report["rows"]
+    for trial in columns["trials"]:
+        log.info("auto: %d scores %.4f on validation rows", trial["components"], trial["score"])
+    log.info("%s: %d features to %d", columns["method"], columns["before"], columns["after"])
+    log.info("rows %s, %s: %d of %d", rows["method"], rows["per_round"], rows["after"], rows["before"])
+
+
+if __name__ == "__main__":
+    stage_main(run)
