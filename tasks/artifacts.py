@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,6 +40,7 @@ __all__ = [
     "load_reduction",
     "load_rows",
     "load_tensors",
+    "map_rows",
     "raw_dtypes",
     "read_csv",
     "read_frame",
@@ -246,6 +249,32 @@ def load_rows(path: Path) -> Rows:
 
     stored = load_arrays(path)
     return Rows(X=stored["X"], y=stored["y"], index=stored["index"])
+
+
+def map_rows(path: Path) -> Rows:
+    """Read clean rows with X left in the file, memory-mapped: for what does not fit in memory."""
+    import numpy as np
+
+    from tasks.data.rows import Rows
+
+    with np.load(_present(path), allow_pickle=False) as stored:
+        y, index = stored["y"], stored["index"]
+    return Rows(X=_map_member(path, "X.npy"), y=y, index=index)
+
+
+def _map_member(path: Path, member: str) -> np.ndarray:
+    """Map an uncompressed array of an .npz file; writes to it stay in memory."""
+    import numpy as np
+
+    with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+        np.lib.format.read_magic(file)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        inside, header = file.tell(), archive.getinfo(member).header_offset
+    with path.open("rb") as raw:
+        raw.seek(header + 26)  # lengths of name and extra field, before the member's bytes
+        lengths = struct.unpack("<HH", raw.read(4))
+    order = "F" if fortran else "C"
+    return np.memmap(path, dtype, "c", header + 30 + sum(lengths) + inside, shape, order)  # type: ignore[call-overload,no-any-return]
 
 
 def save_rows(path: Path, rows: Rows) -> None:

@@ -17,7 +17,15 @@ from torch import nn
 from tasks.errors import EspalierError
 from tasks.models.network import Network
 
-__all__ = ["UserNetwork", "build_user", "check_declared", "load_builder", "nearest", "source_file"]
+__all__ = [
+    "UserNetwork",
+    "build_user",
+    "check_covered",
+    "check_declared",
+    "load_builder",
+    "nearest",
+    "source_file",
+]
 
 
 class UserNetwork(Network):
@@ -88,14 +96,25 @@ def check_declared(builder: str, declared_deps: Iterable[str], root: Path) -> No
     file = source_file(builder, root)
     if file is None:
         raise EspalierError(_missing_module(builder, root))
-    declared = [Path(dep) for dep in declared_deps]
-    if any(file == dep or file.is_relative_to(dep) for dep in declared):
+    check_covered(f"model.builder: {builder}", file, declared_deps, root)
+
+
+def check_covered(what: str, file: Path, declared_deps: Iterable[str], root: Path) -> None:
+    """Refuse a file, relative to `root`, that is neither one of the declared dependencies nor below one.
+
+    Raises
+    ------
+    EspalierError
+        Naming `what` is in it and the line to add to dvc.yaml.
+    """
+    place = (root / file).resolve()
+    if any(place.is_relative_to((root / dep).resolve()) for dep in declared_deps):
         return
-    line = file if len(file.parts) == 1 else Path(file.parts[0])
+    line = Path(file.parts[0]) if file.suffix == ".py" else file
     raise EspalierError(
-        f"model.builder: {builder} is in {file}, which no dependency in dvc.yaml covers, so editing it would "
-        f"not retrain; add '- {line.as_posix()}' under deps of stages reference, train and prune, "
-        "or move it into nets/"
+        f"{what} is in {file}, which no dependency in dvc.yaml covers, so changing it would not train again; "
+        f"add '- {line.as_posix()}' under deps of stages reference, reduce, train and prune, "
+        "or move it to nets/"
     )
 
 

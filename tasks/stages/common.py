@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from tasks.artifacts import Layout, write_json
 from tasks.errors import EspalierError
 
-__all__ = ["stage_main", "timed"]
+__all__ = ["declared_deps", "stage_main", "timed"]
 
 
 @contextmanager
@@ -21,6 +23,17 @@ def timed(layout: Layout, stage: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     write_json(layout.timing(stage), {"stage": stage, "seconds": round(time.perf_counter() - started, 3)})
+
+
+def declared_deps(root: Path, stage: str) -> list[str] | None:
+    """Dependencies of a stage in the workspace's dvc.yaml; None without one."""
+    path = root / "dvc.yaml"
+    if not path.exists():
+        return None
+    declared = (
+        YAML(typ="safe").load(path.read_text(encoding="utf-8"))["stages"].get(stage, {}).get("deps", [])
+    )
+    return [dep if isinstance(dep, str) else next(iter(dep)) for dep in declared]
 
 
 def stage_main(run: Callable[..., None], *arguments: str) -> None:

@@ -1,0 +1,163 @@
+"""Stages reference and train: the network on the unreduced, then on the reduced data, settings shared."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from tasks import artifacts
+from tasks.artifacts import Layout
+from tasks.config import Params, load_params
+from tasks.data.cleaner import Cleaner
+from tasks.models.config import UserConfig
+from tasks.models.graph import Graph, build_graph, input_shape
+from tasks.models.user import check_covered, check_declared
+from tasks.models.zoo import build_network
+from tasks.reduction.reduction import Reduction
+from tasks.reduction.rows import round_sampler
+from tasks.stages.common import declared_deps, stage_main, timed
+from tasks.training.batching import Tensors
+from tasks.training.checkpoint import Checkpoint
+from tasks.training.device import runtime
+from tasks.training.fit import EpochRecord, Fit, fit
+from tasks.training.progress import progress
+from tasks.training.scoring import METRIC, score
+from tasks.training.tensors import split_tensors
+from tasks.training.weights import load_weights
+
+__all__ = ["run"]
+
+MODEL = {"reference": "reference", "train": "reduced"}
+"""Name of the model that each of the two stages writes."""
+
+
+def run(root: Path, stage: str) -> None:
+    """Train (or load) the network of `stage`, 'reference' or 'train'; write model, report and plot."""
+    layout, params = Layout(root), load_params(root)
+    _check_sources(params, root, stage)
+    with timed(layout, stage), runtime(params.train):
+        cleaner = artifacts.load_cleaner(layout.cleaner)
+        reduction = artifacts.load_reduction(layout.reduction) if stage == "train" else None
+        graph = _untrained(params, cleaner, reduction, root)
+        train, valid = (
+            _split(layout, params, graph, cleaner, reduction, name) for name in ("train", "valid")
+        )
+        checkpoint = Checkpoint(layout.checkpoints(_key(layout, params, stage)))
+        weights = params.reference.weights if stage == "reference" else None
+        if weights:
+            load_weights(graph.network, root / weights)
+            done = Fit(graph.network.eval(), (), 0, 0.0)
+        else:
+            done = _train(stage, params, cleaner, reduction, graph, train, valid, checkpoint)
+        graph.network = done.network
+        report = {"stage": stage, **_facts(graph, cleaner, reduction, train, valid, done), "weights": weights}
+        artifacts.save_graph(layout.model(MODEL[stage]), graph)
+        artifacts.write_json(layout.report(stage), report)
+        columns = [field.name for field in fields(EpochRecord)]
+        artifacts.write_csv(layout.plot(stage), pd.DataFrame(report["history"], columns=columns))
+        checkpoint.clear()
+    logging.getLogger(f"espalier.{stage}").info(
+        "validation %s %.4f, %d parameters%s",
+        report["metric"],
+        report["valid_metric"],
+        report["parameters"],
+        f", weights of {weights}"
+        if weights
+        else f", best of {report['epochs']} epochs: {report['best_epoch']}",
+    )
+
+
+def _check_sources(params: Params, root: Path, stage: str) -> None:
+    """Refuse code and weights that the stage does not depend on."""
+    deps = declared_deps(root, stage)
+    if deps is None:
+        return
+    if isinstance(params.model, UserConfig):
+        check_declared(params.model.builder, deps, root)
+    if stage == "reference" and params.reference.weights:
+        check_covered("reference.weights", Path(params.reference.weights), deps, root)
+
+
+def _untrained(params: Params, cleaner: Cleaner, reduction: Reduction | None, root: Path) -> Graph:
+    shape = input_shape(params.model, cleaner.plan, reduction)
+    network = build_network(params.model, shape, cleaner.target.outputs, seed=params.train.seed, root=root)
+    return build_graph(cleaner, reduction, network)
+
+
+def _split(
+    layout: Layout, params: Params, graph: Graph, cleaner: Cleaner, reduction: Reduction | None, name: str
+) -> Tensors:
+    streamed = params.train.loader == "stream"
+    rows = (artifacts.map_rows if streamed else artifacts.load_rows)(layout.rows(name))
+    return split_tensors(graph, cleaner.target, reduction, rows, cached=not streamed)
+
+
+def _key(layout: Layout, params: Params, stage: str) -> str:
+    """Fingerprint of all that the training depends on: an interrupted one of equal inputs goes on."""
+    paths = [layout.cleaner, layout.rows("train"), layout.rows("valid")]
+    paths += [layout.reduction] if stage == "train" else []
+    sections = [params.model.model_dump(), params.train.model_dump()]
+    return artifacts.fingerprint(*paths, settings=[stage, *sections])
+
+
+def _train(
+    stage: str,
+    params: Params,
+    cleaner: Cleaner,
+    reduction: Reduction | None,
+    graph: Graph,
+    train: Tensors,
+    valid: Tensors,
+    checkpoint: Checkpoint,
+) -> Fit:
+    target = cleaner.target
+    rounds = round_sampler(reduction, train.y.numpy(), target.kind) if reduction else None
+    with progress(stage, params.train.epochs, target.kind) as shown:
+        return fit(
+            graph.network,
+            train,
+            valid,
+            params.train,
+            task=target.kind,
+            outputs=target.outputs,
+            seed=params.train.seed,
+            rounds=rounds,
+            checkpoint=checkpoint,
+            on_epoch=shown,
+        )
+
+
+def _facts(
+    graph: Graph, cleaner: Cleaner, reduction: Reduction | None, train: Tensors, valid: Tensors, done: Fit
+) -> dict[str, Any]:
+    task = cleaner.target.kind
+    plan = (
+        cleaner.plan if reduction is None or reduction.kept is None else cleaner.plan.select(reduction.kept)
+    )
+    sampler = round_sampler(reduction, train.y.numpy(), task) if reduction else None
+    return {
+        "epochs": len(done.history),
+        "best_epoch": done.best_epoch,
+        "rows": len(train) if sampler is None else len(sampler(0)),
+        "features": plan.width,
+        "input_shape": list(train.inputs(train.X[:1], torch.device("cpu")).shape[1:]),
+        "parameters": sum(parameter.numel() for parameter in graph.network.parameters()),
+        "valid_metric": score(done.network, valid, task),
+        "metric": METRIC[task],
+        "history": [_plain(record) for record in done.history],
+    }
+
+
+def _plain(record: EpochRecord) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in asdict(record).items()}
+
+
+if __name__ == "__main__":
+    stage_main(run, *sys.argv[1:])
