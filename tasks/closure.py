@@ -66,14 +66,18 @@ def _defined(statement: ast.stmt) -> list[str]:
     return []
 
 
-def _is_typing_only(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+def _never_runs_on_import(node: ast.AST) -> bool:
+    """Recognise `if TYPE_CHECKING:` and `if __name__ == "__main__":`."""
+    return isinstance(node, ast.If) and any(
+        isinstance(part, ast.Name) and part.id in ("TYPE_CHECKING", "__name__")
+        for part in ast.walk(node.test)
+    )
 
 
 def _nodes(statements: Sequence[ast.AST], *, into_functions: bool) -> Iterator[ast.AST]:
-    """Walk statements, leaving out typing-only blocks and, when asked, function bodies."""
+    """Walk statements, leaving out blocks that no import runs and, when asked, function bodies."""
     for node in statements:
-        if _is_typing_only(node):
+        if _never_runs_on_import(node):
             continue
         yield node
         if into_functions or not isinstance(node, ast.FunctionDef | ast.Lambda):

@@ -1,0 +1,72 @@
+"""What `espalier ui` serves: the MLflow and the Prefect pages, on loopback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.embedded import free_port
+
+__all__ = ["MLFLOW_PORT", "PREFECT_PORT", "serve"]
+
+MLFLOW_PORT = 5000
+PREFECT_PORT = 4200
+# MLflow opens on its pages for language models otherwise.
+_LANDING = "/#/experiments?workflowType=machine_learning"
+
+
+def serve(root: Path, say: Callable[[str], object]) -> None:
+    """Serve both until interrupted, or until one of them ends; name the servers that are set already.
+
+    Parameters
+    ----------
+    root : Path
+        Workspace whose records are shown.
+    say : callable
+        Takes each line for the user.
+    """
+    servers = [*_mlflow(root, say), *_prefect(say)]
+    if not servers:
+        return
+    say("Ctrl-C stops them.")
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        say("A server ended; stopping the other. Its own messages stand above.")
+    except KeyboardInterrupt:
+        say("")
+    finally:
+        for server in servers:
+            server.terminate()
+        for server in servers:
+            server.wait()
+
+
+def _mlflow(root: Path, say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if uri.startswith("http"):
+        say(f"MLflow   {uri.rstrip('/')}{_LANDING} (MLFLOW_TRACKING_URI)")
+        return []
+    from tasks import tracking
+
+    tracking.prepare(root)
+    port = free_port(MLFLOW_PORT)
+    say(f"MLflow   http://127.0.0.1:{port}{_LANDING}")
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    return [
+        subprocess.Popen([*command, "--backend-store-uri", tracking.tracking_uri(root), "--workers", "1"])
+    ]
+
+
+def _prefect(say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
+    url = os.environ.get("PREFECT_API_URL")
+    if url:
+        say(f"Prefect  {url.removesuffix('/api')} (PREFECT_API_URL)")
+        return []
+    port = free_port(PREFECT_PORT)
+    say(f"Prefect  http://127.0.0.1:{port}")
+    say(f"         runs use it, and start faster, with PREFECT_API_URL=http://127.0.0.1:{port}/api")
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    return [subprocess.Popen(command, stdout=subprocess.DEVNULL)]

@@ -1,0 +1,23 @@
+"""Runs stages in this process and records them as `dvc repro` would; the only package that imports dvc."""
+
+from tasks.outcome import StageOutcome
+from tasks.versioning.content import lock_hashes, push, refresh_source, remote, source_changed
+from tasks.versioning.plan import plan
+from tasks.versioning.repository import busy, init_workspace, stage_graph, status, workspace_lock
+from tasks.versioning.stage import run_stage
+
+__all__ = [
+    "StageOutcome",
+    "busy",
+    "init_workspace",
+    "lock_hashes",
+    "plan",
+    "push",
+    "refresh_source",
+    "remote",
+    "run_stage",
+    "source_changed",
+    "stage_graph",
+    "status",
+    "workspace_lock",
+]

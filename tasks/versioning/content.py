@@ -1,0 +1,85 @@
+"""What a workspace's versions hold: the source, the recorded hashes, the remote copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts import Layout, read_json, write_json
+from tasks.config import Params
+from tasks.errors import EspalierError
+from tasks.versioning.repository import opened
+
+__all__ = ["lock_hashes", "push", "refresh_source", "remote", "source_changed"]
+
+
+def push(root: Path) -> int:
+    """Copy the workspace's versioned files to its default remote and check that they arrived.
+
+    Returns
+    -------
+    int
+        Files of the current result in the remote.
+
+    Raises
+    ------
+    EspalierError
+        Without a default remote, or when a file is not there afterwards.
+    """
+    with opened(root) as repo:
+        repo.push(run_cache=True)
+        remote = repo.cloud.get_remote_odb()
+        wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
+        missing = wanted - set(remote.oids_exist(sorted(wanted)))
+    if missing:
+        raise EspalierError(
+            f"{root.name}: {len(missing)} of {len(wanted)} files did not reach the DVC remote "
+            f"(first: {min(missing)}); check its space and rights, then run again"
+        )
+    return len(wanted)
+
+
+def remote(root: Path) -> str | None:
+    """Return the address of the workspace's default DVC remote, None when there is none."""
+    with opened(root) as repo:
+        name = repo.config["core"].get("remote")
+        return str(repo.config["remote"][name]["url"]) if name else None
+
+
+def lock_hashes(root: Path) -> dict[str, str]:
+    """Return the hash of every output that dvc.lock records, by path."""
+    from ruamel.yaml import YAML
+
+    path = root / "dvc.lock"
+    if not path.exists():
+        return {}
+    stages = YAML(typ="safe").load(path.read_text(encoding="utf-8"))["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
+
+
+def _described(root: Path, params: Params) -> dict[str, Any]:
+    from tasks.data.sources import fingerprint
+
+    return fingerprint(root, params.source)
+
+
+def source_changed(root: Path, params: Params) -> bool:
+    """Say whether the source differs from what data/source.json describes."""
+    path = Layout(root).source
+    return not path.exists() or read_json(path) != _described(root, params)
+
+
+def refresh_source(root: Path, params: Params) -> bool:
+    """Bring data/source.json, what stage fetch depends on, up to date with the source.
+
+    Returns
+    -------
+    bool
+        Whether the source was new or had changed.
+    """
+    described = _described(root, params)
+    path = Layout(root).source
+    if path.exists() and read_json(path) == described:
+        return False
+    write_json(path, described)
+    return True

@@ -1,0 +1,112 @@
+"""A workspace's DVC repository: opened for one call, its locks, what it says about itself."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo, lock_repo
+
+from tasks.artifacts import Layout, read_json
+from tasks.errors import EspalierError
+
+__all__ = ["busy", "init_workspace", "opened", "stage_graph", "status", "workspace_lock"]
+
+
+@contextmanager
+def workspace_lock(root: Path) -> Iterator[None]:
+    """Hold the workspace for one run; the lock goes with the process that holds it.
+
+    Raises
+    ------
+    EspalierError
+        When another run holds it.
+    """
+    path = Layout(root).state / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise EspalierError(
+                f"{root.name}: another run (process {holder}) holds this workspace; wait for it to end"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[Repo]:
+    """Open the workspace's DVC repository, translating what DVC refuses. A Repo is never shared or kept."""
+    if not (root / ".dvc").is_dir():
+        raise EspalierError(f"{root}: not a workspace; make one with `espalier init {root.name}`")
+    try:
+        # DVC reads targets, and shortens paths in what it records, relative to the current folder.
+        with chdir(root), Repo(str(root)) as repo:
+            yield repo
+    except LockError as error:
+        raise EspalierError(
+            f"{root.name}: another DVC command is at work here; wait for it, or see `espalier doctor`. "
+            f"DVC says: {_one_line(error)}"
+        ) from error
+    except DvcException as error:
+        raise EspalierError(f"{root.name}: DVC says: {_one_line(error)}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{text} ({_one_line(error.__cause__)})" if error.__cause__ else text
+
+
+def status(root: Path) -> dict[str, Any]:
+    """Return what `dvc status` reports; empty when everything is up to date."""
+    with opened(root) as repo:
+        found: dict[str, Any] = repo.status()
+    return found
+
+
+def stage_graph(root: Path) -> dict[str, tuple[str, ...]]:
+    """Return each stage of dvc.yaml, in an order in which they can run, with the stages it waits for."""
+    import networkx
+
+    with opened(root) as repo, lock_repo(repo):
+        graph = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.name or stage.addressing)
+    order = networkx.lexicographical_topological_sort(graph.reverse())
+    return {name: tuple(sorted(graph.successors(name))) for name in order}
+
+
+def busy(root: Path) -> str:
+    """Say which living process holds a read-write lock of the workspace's DVC; empty when none does."""
+    import psutil
+
+    path = root / ".dvc" / "tmp" / "rwlock"
+    held = read_json(path) if path.exists() else {}
+    holders = [
+        *held.get("write", {}).values(),
+        *(who for some in held.get("read", {}).values() for who in some),
+    ]
+    alive = {f"process {who['pid']}: {who['cmd']}" for who in holders if psutil.pid_exists(who["pid"])}
+    return "; ".join(sorted(alive))
+
+
+def init_workspace(root: Path, *, config: str, ignored: str) -> Literal["created", "kept"]:
+    """Make `root` a DVC repository of its own inside the Git repository, as `dvc init --subdir` does."""
+    if (root / ".dvc").is_dir():
+        return "kept"
+    try:
+        Repo.init(str(root), subdir=True).close()
+    except DvcException as error:
+        raise EspalierError(f"{root}: {_one_line(error)}") from error
+    (root / ".dvc" / "config").write_text(config, encoding="utf-8")
+    (root / ".dvcignore").write_text(ignored, encoding="utf-8")
+    return "created"

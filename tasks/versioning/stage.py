@@ -1,0 +1,107 @@
+"""One stage brought up to date in this process and recorded as `dvc repro` would record it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dvc.lock import LockError
+from dvc.repo import Repo, lock_repo
+from dvc.stage import PipelineStage
+from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.decorators import rwlocked
+
+from tasks.errors import EspalierError
+from tasks.outcome import StageOutcome, Status
+from tasks.versioning.repository import opened
+
+__all__ = ["load_stage", "run_stage"]
+
+_RELOCK_SECONDS = 60.0
+
+
+def load_stage(repo: Repo, name: str) -> PipelineStage:
+    """Load stage `name` of the repository's own dvc.yaml."""
+    return repo.stage.load_one(path=str(Path(repo.root_dir, "dvc.yaml")), name=name)
+
+
+def run_stage(root: Path, name: str, function: Callable[[], None]) -> StageOutcome:
+    """Bring stage `name` up to date: skip it, restore it from the run-cache, or run and record it.
+
+    Parameters
+    ----------
+    root : Path
+        Workspace.
+    name : str
+        Stage of `root`/dvc.yaml.
+    function : callable
+        Does what the stage's command does, in this process.
+
+    Raises
+    ------
+    EspalierError
+        When DVC refuses: locked, dependency missing, output not written. Whatever `function` raises passes
+        through; nothing is then recorded and the next run starts the stage again.
+    """
+    started = time.perf_counter()
+    with opened(root) as repo, lock_repo(repo), repo.scm_context(quiet=True):
+        status = _reproduce(load_stage(repo, name), function)
+    return StageOutcome(name, status, time.perf_counter() - started)
+
+
+@rwlocked(read=["deps"], write=["outs"])  # type: ignore[untyped-decorator]
+def _reproduce(stage: PipelineStage, function: Callable[[], None]) -> Status:
+    """Do what `Stage.reproduce` and `Stage.run` of DVC do, the command replaced by `function`."""
+    if not stage.changed():
+        return "skipped"
+    stage.remove_outs(ignore_remove=False, force=False)
+    restored = _restored(stage)
+    if not restored:
+        stage.save_deps()
+        _unlocked(stage.repo, function)
+    _record(stage)
+    return "restored" if restored else "ran"
+
+
+def _record(stage: PipelineStage) -> None:
+    try:
+        stage.save()
+        stage.commit()
+        stage.dump(update_pipeline=False)
+    except OSError as error:
+        raise EspalierError(
+            f"stage {stage.name}: its outputs could not be recorded ({error.strerror or error}); "
+            "nothing recorded before is touched. Free space or fix permissions, then run again"
+        ) from error
+
+
+def _restored(stage: PipelineStage) -> bool:
+    try:
+        stage.repo.stage_cache.restore(stage)
+    except RunCacheNotFoundError:
+        return False
+    return all(out.exists for out in stage.outs)
+
+
+def _unlocked(repo: Repo, function: Callable[[], None]) -> None:
+    """Call `function` with the repository's short lock free; the stage's read-write lock stays held."""
+    repo.lock.unlock()
+    repo._reset()
+    try:
+        function()
+    finally:
+        _relock(repo)
+
+
+def _relock(repo: Repo) -> None:
+    """Take the repository's lock again, patiently: what was computed waits to be recorded."""
+    until = time.monotonic() + _RELOCK_SECONDS
+    while True:
+        try:
+            repo.lock.lock()
+        except LockError:
+            if time.monotonic() > until:
+                raise
+        else:
+            return
