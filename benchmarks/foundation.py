@@ -1,7 +1,8 @@
-"""What the foundation must reach, measured: `make bench` runs this and writes docs/benchmarks.md and the README's table.
+"""What the foundation must reach, measured: writes docs/benchmarks.md and the README's table (`make bench`).
 
-Everything happens in a temporary clone with state of its own. Ratios come from runs side by side: the flow against a plain script
-that calls the same stage functions, interleaved; the compressed model against its reference, timed round by round by stage `measure`.
+Everything happens in a temporary clone with state of its own. Ratios come from runs side by side: the flow
+against a plain script that calls the same stage functions, interleaved; the compressed model against its
+reference, timed round by round by stage `measure`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ PLAIN = [sys.executable, "-m", "benchmarks.plain"]
 
 @dataclass(frozen=True)
 class Cold:
-    """The main job with embedded servers on a fresh clone: the whole, its stages' own seconds, peak memory."""
+    """The main job on a fresh clone, embedded servers: wall seconds, each stage's, peak memory."""
 
     seconds: float
     stages: dict[str, float]
@@ -95,7 +96,7 @@ def cold(work: Path) -> Cold:
 
 
 def compression(work: Path, seeds: int, env: Mapping[str, str]) -> list[dict[str, float]]:
-    """Per seed (split and training alike): metric, difference, bytes and latency factors of the compressed model."""
+    """Per seed (of split and training alike): metric, difference, bytes and latency factors."""
     rows = []
     for seed in range(seeds):
         compress(work, env, train__seed=seed, clean__split__seed=seed)

@@ -140,9 +140,11 @@ def page(
                 f"Machine: {described}.",
                 "## What had to be reached",
                 table(["what", "target", "measured", ""], targets(first, seeds, against)),
-                "Where several figures were taken: median (smallest to largest). Memory counts shared pages once a process.",
+                "Where several figures were taken: median (smallest to largest). "
+                "Memory counts shared pages once a process.",
                 "## MNIST-5k, the default parameters, seed by seed",
-                "A seed draws the split, the initial weights and the batches. Settings were chosen on validation rows. "
+                "A seed draws the split, the initial weights and the batches. "
+                "Settings were chosen on validation rows. "
                 "One split's standard error of the accuracy is about 0.7 points.",
                 table(seed_head, seed_rows(seeds)),
                 "## Seconds of each stage on the fresh clone",

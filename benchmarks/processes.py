@@ -19,7 +19,7 @@ __all__ = ["Finished", "free_port", "prefect_server", "run"]
 
 @dataclass(frozen=True)
 class Finished:
-    """A command that ended well: wall seconds, peak resident memory of its process tree in MiB, what it printed."""
+    """A command that ended well: wall seconds, peak resident MiB of its process tree, what it printed."""
 
     seconds: float
     peak_mib: float
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 def resident(root: psutil.Process) -> int:
-    """Resident bytes of a process and its descendants; shared pages count once a process, so this is an upper bound."""
+    """Resident bytes of a process tree; shared pages count once a process, so this is an upper bound."""
     total = 0
     for process in [root, *root.children(recursive=True)]:
         try:
@@ -84,7 +84,7 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def prefect_server(home: Path) -> Iterator[dict[str, str]]:
-    """A Prefect server on a free loopback port, its state in `home`; yields the environment its clients need."""
+    """A Prefect server on a free loopback port, state in `home`; yields its clients' environment."""
     port = free_port()
     env = {
         "PREFECT_HOME": str(home),
