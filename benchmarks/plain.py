@@ -1,4 +1,4 @@
-"""The stage functions in a plain script, without Prefect, DVC or MLflow: what the flow is measured against."""
+"""The stage functions in a plain script, no Prefect, DVC or MLflow: what the flow is measured against."""
 
 from __future__ import annotations
 
