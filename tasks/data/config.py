@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tasks.data.meta import ColumnType
 from tasks.settings import Section
@@ -58,6 +59,14 @@ class SourceConfig(Section):
             )
             raise ValueError(f"query is {need}, uri is {self.uri!r}")
         return self
+
+    @field_validator("uri")
+    @classmethod
+    def _secrets_stay_outside(cls, uri: str) -> str:
+        password = re.search(r"://[^/@:]*:([^/@]+)@", uri)
+        if password and not re.fullmatch(r"\$\{\w+\}", password.group(1)):
+            raise ValueError("no password here: write ${NAME} and set that environment variable")
+        return uri
 
     @model_validator(mode="after")
     def _roles_are_kept_apart(self) -> Self:

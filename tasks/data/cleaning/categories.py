@@ -31,7 +31,7 @@ def fit_category(
         "other": pooled > 0,
         "outputs": [name],
     }
-    why = f"under {config.rare:.3g} of the training rows, or past the {config.max_levels} commonest"
+    why = f"rarer than {config.rare:.3g}, or past {config.max_levels}"
     return entry, [Decision("levels pooled", name, pooled, why)] if pooled else []
 
 

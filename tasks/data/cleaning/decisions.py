@@ -36,8 +36,9 @@ def decision_table(report: Mapping[str, Any], width: int = 80) -> list[tuple[str
     """Return the decisions of a clean report as headed rows (what, column, count, why) cut to `width`."""
     rows = [("what", "column", "count", "why")]
     rows += [(d["what"], d["column"] or "", f"{d['count']:,}", d["why"]) for d in report["decisions"]]
-    room = max(12, width - _widest(rows, 0) - _widest(rows, 2) - 16 - 6)
-    return [(what, _cut(column, 16), count, _cut(why, room)) for what, column, count, why in rows]
+    name = min(20, _widest(rows, 1))
+    room = max(12, width - _widest(rows, 0) - name - _widest(rows, 2) - 6)
+    return [(what, _cut(column, name), count, _cut(why, room)) for what, column, count, why in rows]
 
 
 def _widest(rows: Sequence[tuple[str, ...]], cell: int) -> int:

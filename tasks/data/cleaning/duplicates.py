@@ -52,7 +52,7 @@ def _without(
     count = int(repeated.sum())
     if not count:
         return rows, []
-    why = f"the same row also stands in {name}" if others else "the same row stands in train already"
+    why = f"also in {name}" if others else "repeats a training row"
     return rows[~repeated], [Decision(f"rows dropped from {part}", None, count, why)]
 
 
@@ -60,5 +60,5 @@ def _kept_all(
     parts: Mapping[str, npt.NDArray[np.int64]], cleaned: Mapping[str, npt.NDArray[np.int64]]
 ) -> Decision:
     count = sum(len(parts[part]) - len(cleaned[part]) for part in ("train", "valid"))
-    why = "more than half of the training rows repeat others: few distinct values, not copies"
+    why = "over half of train would go: few distinct values"
     return Decision("repeated rows kept", None, count, why)

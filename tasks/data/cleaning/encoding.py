@@ -79,7 +79,7 @@ def _fit_column(
         raise EspalierError(f"{error}; set source.dtypes.{name} or add to source.na_values") from error
     share = _missing_share(cells, entry, meta)
     if share > config.max_missing:
-        return None, [Decision("column dropped", name, 1, f"{share:.1%} of its cells are missing")]
+        return None, [Decision("column dropped", name, 1, f"{share:.1%} of cells missing")]
     if not entry["outputs"]:
         return None, [Decision("column dropped", name, 1, "its text has no words")]
     return entry, decisions
@@ -98,7 +98,7 @@ def _fit_entry(cells: pd.Series, meta: RawMeta, config: CleanConfig) -> tuple[di
 
 
 def _missing_share(cells: pd.Series, entry: dict[str, Any], meta: RawMeta) -> float:
-    """Share of missing cells, sentinels among them; text encodes a missing cell as no words."""
-    if entry["kind"] == "text":
+    """Share of missing cells, sentinels among them; only codes and numbers encode one as NaN cheaply."""
+    if entry["kind"] in ("text", "date"):
         return float(is_missing(cells, meta.missing).mean())
     return float(np.isnan(encode_column(cells, entry, meta.missing)[:, 0]).mean())

@@ -12,13 +12,14 @@ from tasks.data.cleaning.encoding import NumericColumn
 from tasks.data.cleaning.missing import fit_fill, fit_indicator
 from tasks.data.cleaning.outliers import fit_bounds
 from tasks.data.cleaning.scaling import fit_scaling
-from tasks.data.config import CleanConfig
+from tasks.data.config import CleanConfig, ImputeConfig
 from tasks.data.meta import RawMeta
 from tasks.data.plan import NumericPlan
 
 __all__ = ["fit_plan"]
 
 Floats = npt.NDArray[np.float32]
+COMMONEST = ImputeConfig(method="most_frequent")
 
 
 def fit_plan(
@@ -27,8 +28,10 @@ def fit_plan(
     """Return the plan of training rows X (n, p), numbers first, and what it will change in them."""
     q, grid = sum(column.levels == 0 for column in columns), meta.shape is not None
     numbers = X[:, :q]
-    fill = fit_fill(numbers, config.impute)
-    low, high = fit_bounds(numbers, config.outliers)
+    codes = np.asarray([column.kind == "category" for column in columns[:q]], np.bool_)
+    measured = np.asarray([column.kind == "number" for column in columns[:q]], np.bool_)
+    fill = np.where(codes, fit_fill(numbers, COMMONEST), fit_fill(numbers, config.impute))
+    low, high = fit_bounds(numbers, config.outliers, measured)
     indicator = fit_indicator(numbers, config.impute)
     clean = np.clip(np.where(np.isnan(numbers), fill, numbers), low, high)
     mean, scale = fit_scaling(clean, _scale_method(config, grid), _text_groups(columns[:q]))
@@ -74,16 +77,22 @@ def _filled(
 ) -> list[Decision]:
     counts = np.isnan(X).sum(axis=0)
     numbers = [
-        (column.source, int(count), f"with the {config.impute.method} {value:.6g}")
+        (column.source, int(count), _filler(column, value, config))
         for column, count, value in zip(columns, counts, fill, strict=False)
         if count
     ]
     codes = [
-        (column.source, int(count), "no level is set")
+        (column.source, int(count), "encoded as no level")
         for column, count in zip(columns[len(fill) :], counts[len(fill) :], strict=True)
         if count
     ]
     return per_column("missing cells filled", numbers, grid) + per_column("missing categories", codes, grid)
+
+
+def _filler(column: NumericColumn, value: np.float32, config: CleanConfig) -> str:
+    if column.kind == "category":
+        return f"with the commonest code {value:.0f}"
+    return f"with the {config.impute.method.replace('_', ' ')} {value:.6g}"
 
 
 def _clipped(
@@ -93,7 +102,7 @@ def _clipped(
     counts = ((numbers < plan.low[:q]) | (numbers > plan.high[:q])).sum(axis=0)
     bounds = zip(columns, counts, plan.low, plan.high, strict=False)
     clipped = [
-        (column.source, int(count), f"{config.outliers.method}: outside [{low:.6g}, {high:.6g}]")
+        (column.source, int(count), f"outside [{low:.4g}, {high:.4g}]")
         for column, count, low, high in bounds
         if count
     ]

@@ -20,11 +20,17 @@ __all__ = ["drop_isolated", "fit_bounds", "isolated_rows"]
 Floats = npt.NDArray[np.float32]
 
 
-def fit_bounds(numbers: Floats, config: OutliersConfig) -> tuple[Floats, Floats]:
-    """Return the bounds (q,), (q,) that number columns (n, q; NaN = missing) are clipped to."""
+def fit_bounds(
+    numbers: Floats, config: OutliersConfig, measured: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Return the bounds (q,), (q,) that number columns (n, q; NaN = missing) are clipped to.
+
+    Only `measured` columns (q,) are bounded, not dates, terms or codes; nor is one whose bounds would meet,
+    because most of its cells are one value and clipping would leave nothing else.
+    """
     low = np.full(numbers.shape[1], -np.inf, np.float32)
     high = np.full(numbers.shape[1], np.inf, np.float32)
-    known = np.flatnonzero(np.isfinite(numbers).any(axis=0))
+    known = np.flatnonzero(measured & np.isfinite(numbers).any(axis=0))
     if len(known) and isinstance(config, QuantileOutliers):
         tails = [config.strength, 1 - config.strength]
         low[known], high[known] = np.nanquantile(numbers[:, known], tails, axis=0)
@@ -32,6 +38,8 @@ def fit_bounds(numbers: Floats, config: OutliersConfig) -> tuple[Floats, Floats]
         first, third = np.nanquantile(numbers[:, known], [0.25, 0.75], axis=0)
         reach = config.strength * (third - first)
         low[known], high[known] = first - reach, third + reach
+    open_ended = low >= high
+    low[open_ended], high[open_ended] = -np.inf, np.inf
     return low, high
 
 
@@ -43,7 +51,7 @@ def drop_isolated(
     if not isinstance(config, IsolationForestOutliers):
         return rows, []
     isolated = isolated_rows(_plainly_filled(X), config, seed=seed)
-    decision = Decision("rows dropped from train", None, len(isolated), "isolation forest: set apart first")
+    decision = Decision("rows dropped from train", None, len(isolated), "set apart by isolation forest")
     return np.setdiff1d(rows, isolated), [decision]
 
 

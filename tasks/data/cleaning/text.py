@@ -30,11 +30,14 @@ def fit_text(
     if config.method == "hashed":
         outputs = [f"{name}#{bucket}" for bucket in range(config.width)]
         return entry | {"width": config.width, "outputs": outputs}, []
-    documents = cells.dropna().astype(str)
-    seen = _document_frequencies(documents, missing)
+    seen = _document_frequencies(cells.dropna().astype(str), missing)
+    found = len(seen)
+    seen = Counter({term: count for term, count in seen.items() if count > 1})
     terms = sorted(sorted(seen, key=lambda term: (-seen[term], term))[: config.width])
     idf = [math.log((1 + len(cells)) / (1 + seen[term])) + 1 for term in terms]
-    decision = Decision("terms left out", name, len(seen) - len(terms), f"past the {config.width} commonest")
+    decision = Decision(
+        "terms left out", name, found - len(terms), f"in one row only, or past {config.width}"
+    )
     return (
         entry | {"terms": terms, "idf": idf, "outputs": [f"{name}:{term}" for term in terms]},
         [decision] if decision.count else [],

@@ -28,6 +28,7 @@ def read_npz(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
     EspalierError
         When the arrays have other names, hold pickled objects, or the file is no archive.
     """
+    _check_magic(path, shown)
     try:
         with np.load(path, allow_pickle=False) as stored:
             if not isinstance(stored, np.lib.npyio.NpzFile):
@@ -39,6 +40,7 @@ def read_npz(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
 
 def read_npy(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
     """Return the rows of a structured array, or of a two-dimensional one whose last column is the target."""
+    _check_magic(path, shown)
     try:
         stored = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -55,8 +57,19 @@ def from_named(arrays: Mapping[str, Array], shown: str) -> Loaded:
     X = next((arrays[name] for name in FEATURES if name in arrays), None)
     y = next((arrays[name] for name in TARGETS if name in arrays), None)
     if X is None or y is None:
-        raise EspalierError(f"{shown} holds {', '.join(arrays) or 'nothing'}; arrays X and y are needed")
+        weights = any(name.split(".")[-1] == "weight" for name in arrays)
+        hint = "; a network's weights go to reference.weights" if weights else ""
+        names = ", ".join(list(arrays)[:8]) or "nothing"
+        raise EspalierError(f"{shown} holds {names}; arrays X and y are needed{hint}")
     return from_arrays(X, y, shown)
+
+
+def _check_magic(path: Path, shown: str) -> None:
+    """Tell a file that is none of NumPy's from one that holds objects: NumPy calls both 'pickled'."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if not start.startswith((b"PK", b"\x93NUMPY")):
+        raise EspalierError(f"{shown} is not a NumPy file (a bare pickle is refused)")
 
 
 def _unreadable(shown: str, error: Exception) -> EspalierError:

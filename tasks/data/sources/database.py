@@ -34,7 +34,7 @@ def read_query(location: Location, query: str, shown: str, root: Path) -> Loaded
         ) from error
     except ArgumentError as error:
         raise EspalierError(f"source.uri: {shown} is not an SQLAlchemy URL") from error
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, pd.errors.DatabaseError) as error:
         raise EspalierError(f"source.query on {shown}: {_words(error, location)}") from error
     return Loaded(frame)
 
@@ -49,8 +49,10 @@ def _resolved(url: URL, root: Path, shown: str) -> URL:
     return url.set(database=str(path))
 
 
-def _words(error: SQLAlchemyError, location: Location) -> str:
-    words = str(getattr(error, "orig", None) or error).strip().splitlines()
+def _words(error: Exception, location: Location) -> str:
+    """Return the first line of what the driver said, secrets struck out."""
+    cause = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else error
+    words = str(getattr(cause, "orig", None) or cause).strip().splitlines()
     said = words[0] if words else type(error).__name__
     for secret in location.secrets:
         said = said.replace(secret, "***")

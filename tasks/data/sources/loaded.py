@@ -41,7 +41,9 @@ def from_arrays(X: npt.NDArray[Any], y: npt.NDArray[Any], name: str, columns: Se
         raise EspalierError(f"{name}: X must be numbers of shape (n, ...), got {X.dtype} {X.shape}")
     target = y.reshape(len(y), -1) if y.ndim > 1 else y[:, None] if y.ndim else y.reshape(1, 1)
     if target.shape != (len(X), 1):
-        raise EspalierError(f"{name}: y must be (n,) for n = {len(X)} rows of X, got {y.shape}")
+        raise EspalierError(
+            f"{name}: y must be (n,) for n = {len(X)} rows of X (class numbers, not one-hot), got {y.shape}"
+        )
     X, shape = _channels_first(X)
     flat = X.reshape(len(X), prod(X.shape[1:]))
     frame = pd.DataFrame(flat, columns=list(columns) or [f"x{i}" for i in range(flat.shape[1])])

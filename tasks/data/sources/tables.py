@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -19,6 +20,7 @@ from tasks.errors import EspalierError
 __all__ = ["read_csv"]
 
 DELIMITERS = (",", ";", "\t", "|")
+DECIMAL_COMMA = re.compile(r"(?:^|;)\s*-?\d+,\d+\s*(?:;|$)", re.MULTILINE)
 
 
 def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
@@ -30,11 +32,14 @@ def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
         Naming the line where bytes are not UTF-8 or a row has more or fewer fields than the header.
     """
     try:
-        delimiter = _delimiter(path)
+        header, sample = _beginning(path)
+        delimiter = max(DELIMITERS, key=header.count)
+        _check_header(header, delimiter, shown)
         _check_widths(path, shown, delimiter)
         frame = pd.read_csv(
             path,
             sep=delimiter,
+            decimal="," if delimiter == ";" and DECIMAL_COMMA.search(sample) else ".",
             na_values=list(missing),
             skipinitialspace=True,
             low_memory=False,
@@ -44,7 +49,7 @@ def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
         raise EspalierError(f"{shown}: {_undecodable(path)}; save it as UTF-8") from error
     except pd.errors.EmptyDataError as error:
         raise EspalierError(f"{shown} is empty: it has no header line") from error
-    except (pd.errors.ParserError, pa.ArrowInvalid, gzip.BadGzipFile, EOFError) as error:
+    except (pd.errors.ParserError, gzip.BadGzipFile, EOFError) as error:
         raise EspalierError(f"{shown} is no readable table: {str(error).strip()}") from error
     return Loaded(frame)
 
@@ -53,10 +58,18 @@ def _open(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
-def _delimiter(path: Path) -> str:
+def _beginning(path: Path) -> tuple[str, str]:
+    """Return the header line, and some text after it."""
     with _open(path) as file:
-        header = file.readline().decode("utf-8-sig")
-    return max(DELIMITERS, key=header.count)
+        return file.readline().decode("utf-8-sig"), file.read(4096).decode(errors="replace")
+
+
+def _check_header(header: str, delimiter: str, shown: str) -> None:
+    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    if not any(names):
+        raise EspalierError(f"{shown} is empty: its first line names no column")
+    if repeated := [name for name in names if name and names.count(name) > 1]:
+        raise EspalierError(f"{shown} has two columns named {repeated[0]!r}; rename one")
 
 
 def _check_widths(path: Path, shown: str, delimiter: str) -> None:
@@ -74,7 +87,10 @@ def _check_widths(path: Path, shown: str, delimiter: str) -> None:
             delimiter=delimiter, newlines_in_values=True, invalid_row_handler=count
         )
         convert = arrow_csv.ConvertOptions(include_columns=["f0"], column_types={"f0": pa.string()})
-        arrow_csv.read_csv(file, read, parse, convert)
+        try:
+            arrow_csv.read_csv(file, read, parse, convert)
+        except pa.ArrowInvalid as error:
+            raise EspalierError(f"{shown} is no readable table: {error}") from error
     if wrong:
         raise EspalierError(
             f"{shown}: {_first_ragged(path, delimiter)} ({wrong} such rows); mend or remove them"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,13 @@ def read_tensors(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
     import torch
 
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols; what is refused is refused below
+            stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        with path.open("rb") as file:
+            if not file.read(2).startswith((b"PK", b"\x80")):
+                raise EspalierError(f"{shown} is not a PyTorch file") from error
         raise EspalierError(
             f"{shown} holds pickled objects, which could run code: refused, nothing was executed; "
             "save tensors: torch.save((X, y), path)"
