@@ -120,10 +120,10 @@ def network_spec(network: nn.Module) -> dict[str, Any]:
     return {"kind": network.kind, **network.sizes()}
 
 
-def network_from_spec(spec: Mapping[str, Any], root: Path | None = None) -> Network:
-    """Build the network of a spec, with weights still to be loaded."""
+def network_from_spec(spec: Mapping[str, Any], root: Path | None = None, seed: int = 0) -> Network:
+    """Build the network of a spec with initial weights drawn by `seed`, as `build_network` draws them."""
     sizes = {key: value for key, value in spec.items() if key != "kind"}
-    with seeded(0):
+    with seeded(seed):
         if spec["kind"] != UserNetwork.kind:
             return FAMILIES[spec["kind"]].from_sizes(sizes)
         network = build_user(sizes["builder"], sizes["input_shape"], sizes["outputs"], root or Path())
@@ -143,11 +143,7 @@ def replay(network: Network, steps: Sequence[Mapping[str, Any]]) -> None:
     """
     if not steps:
         return
-    import torch_pruning
-
-    training = network.training
-    example = torch.zeros(2, *network.input_shape)
-    graph = torch_pruning.DependencyGraph().build_dependency(network.eval(), example_inputs=example)
+    graph = _dependencies(network)
     for step in steps:
         module = network.get_submodule(step["module"])
         pruner = graph.get_pruner_of_module(module)
@@ -157,4 +153,22 @@ def replay(network: Network, steps: Sequence[Mapping[str, Any]]) -> None:
         remove = pruner.prune_out_channels if outwards else pruner.prune_in_channels
         if removed:
             graph.get_pruning_group(module, remove, removed).prune()
+
+
+def _dependencies(network: Network) -> Any:
+    """Trace what depends on what; tracing follows autograd, so for the moment no weight is frozen."""
+    import torch_pruning
+
+    training, frozen = (
+        network.training,
+        [weight for weight in network.parameters() if not weight.requires_grad],
+    )
+    example = torch.zeros(2, *network.input_shape)
+    network.eval().requires_grad_(True)
+    with torch.enable_grad():
+        graph = torch_pruning.DependencyGraph()
+        graph.build_dependency(network, example_inputs=[example], verbose=False)
     network.train(training)
+    for weight in frozen:
+        weight.requires_grad_(False)
+    return graph

@@ -23,7 +23,7 @@ from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.device import runtime
 from tasks.training.fit import EpochRecord, Rounds
-from tasks.training.scoring import score
+from tasks.training.scoring import METRIC, score
 
 __all__ = ["Pruned", "prune"]
 
@@ -90,7 +90,8 @@ def prune(
     initial : Module, optional
         The network before training; needed by `start: scratch` and `rewind: init`.
     folder : Path, optional
-        For checkpoints: killed and called again, the result is the same.
+        For checkpoints, one subfolder per amount: killed and called again, the result is the same. Use
+        another folder for other data or other settings.
 
     Raises
     ------
@@ -100,8 +101,9 @@ def prune(
     if config.amount == "auto":
         raise ValueError("amount auto is resolved by tasks.search.amount")
     check_finite(network)
+    place = None if folder is None else folder / f"amount-{config.amount}"
     recovery = Recovery(
-        train, valid, train_config, config.finetune, task, outputs, seed, teacher, rounds, folder, on_epoch
+        train, valid, train_config, config.finetune, task, outputs, seed, teacher, rounds, place, on_epoch
     )
     with runtime(train_config):
         outcome = _outcome(network, config, config.amount, recovery, initial)
@@ -111,7 +113,7 @@ def prune(
         raise EspalierError(
             "prune: the pruned network's validation metric is not a number; use a smaller prune.finetune.lr"
         )
-    return Pruned(outcome.network, outcome.history, metric, _report(network, config, outcome, metric))
+    return Pruned(outcome.network, outcome.history, metric, _report(network, config, outcome, task, metric))
 
 
 def _outcome(
@@ -131,7 +133,9 @@ def _outcome(
     return prune_weights(start, config, amount, recovery, initial)
 
 
-def _report(before: nn.Module, config: PruneConfig, outcome: Outcome, metric: float) -> dict[str, Any]:
+def _report(
+    before: nn.Module, config: PruneConfig, outcome: Outcome, task: str, metric: float
+) -> dict[str, Any]:
     after = outcome.network
     none = isinstance(config, NoPruneConfig)
     return {
@@ -146,10 +150,15 @@ def _report(before: nn.Module, config: PruneConfig, outcome: Outcome, metric: fl
         "parameters_before": _parameters(before),
         "parameters_after": _parameters(after),
         "nonzeros_after": sum(int(weight.count_nonzero()) for weight in after.parameters()),
+        "metric": METRIC[task],
         "valid_metric": metric,
-        "history": [asdict(record) for record in outcome.history],
+        "history": [_plain(record) for record in outcome.history],
         "notes": list(outcome.notes),
     }
+
+
+def _plain(record: EpochRecord) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in asdict(record).items()}
 
 
 def _share(config: PruneConfig, after: nn.Module) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,7 +19,7 @@ from tasks.training.fit import EpochRecord, Hooks, Rounds, fit
 from tasks.training.losses import Distil
 from tasks.training.seeds import derived_seed, permutation
 
-__all__ = ["Outcome", "Recovery", "joined"]
+__all__ = ["Outcome", "Recovery"]
 
 CALIBRATION = 3
 
@@ -40,6 +40,10 @@ class Outcome:
     network: nn.Module
     history: tuple[EpochRecord, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def then(self, network: nn.Module, *notes: str, history: tuple[EpochRecord, ...] = ()) -> Outcome:
+        """Go on with another network: later epochs behind the earlier ones, every note once."""
+        return Outcome(network, self.history + history, tuple(dict.fromkeys((*self.notes, *notes))))
 
 
 @dataclass(frozen=True)
@@ -69,20 +73,23 @@ class Recovery:
         X = self.train.inputs(self.train.X[order], torch.device("cpu"))
         return Calibration(X, self.train.y[order], self.task, self.seed)
 
-    def run(self, network: nn.Module, name: str, hooks: Hooks | None = None) -> Outcome:
+    def run(self, outcome: Outcome, name: str, hooks: Hooks | None = None) -> Outcome:
         """Train a copy with one cycle of the learning rate; the best epoch's weights count.
 
         Parameters
         ----------
-        network : Module
+        outcome : Outcome
+            Its network is trained, its epochs are counted on.
         name : str
             Of the checkpoint: a run that was interrupted goes on where it stopped, a finished one is read.
         hooks : Hooks, optional
         """
         if self.finetune.epochs == 0:
-            return Outcome(copy.deepcopy(network).eval())
+            return outcome
+        numbered = partial(_numbered, after=len(outcome.history))
+        show = self.on_epoch
         fitted = fit(
-            network,
+            outcome.network,
             self.train,
             self.valid,
             self.settings.model_copy(update={"schedule": "onecycle", "patience": 0}),
@@ -96,14 +103,10 @@ class Recovery:
             rounds=self.rounds,
             hooks=hooks,
             checkpoint=None if self.folder is None else Checkpoint(self.folder / name),
-            on_epoch=self.on_epoch,
+            on_epoch=None if show is None else lambda record: show(numbered(record)),
         )
-        return Outcome(fitted.network, fitted.history)
+        return outcome.then(fitted.network, history=tuple(map(numbered, fitted.history)))
 
 
-def joined(before: Outcome, after: Outcome) -> Outcome:
-    """Put a later outcome behind an earlier one: its network, both histories, every note once."""
-    offset = len(before.history)
-    later = tuple(replace(record, epoch=record.epoch + offset) for record in after.history)
-    notes = tuple(dict.fromkeys((*before.notes, *after.notes)))
-    return Outcome(after.network, before.history + later, notes)
+def _numbered(record: EpochRecord, after: int) -> EpochRecord:
+    return replace(record, epoch=record.epoch + after)

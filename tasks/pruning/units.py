@@ -10,7 +10,7 @@ from torch import nn
 from tasks.pruning.config import StructuredConfig
 from tasks.pruning.importance import Calibration, criterion
 from tasks.pruning.masks import Choice, keep_largest
-from tasks.pruning.recovery import Outcome, Recovery, joined
+from tasks.pruning.recovery import Outcome, Recovery
 from tasks.pruning.schedule import round_amounts
 from tasks.pruning.structure import Survey, UnitGroup, remove, survey, widths
 
@@ -33,8 +33,8 @@ def prune_units(network: nn.Module, config: StructuredConfig, amount: float, rec
         return replace(outcome, notes=(*outcome.notes, "nothing can be removed from this network"))
     initial = {group.name: group.width for group in found.groups}
     for number, share in enumerate(round_amounts(amount, config.rounds), 1):
-        cut = _remove_share(outcome.network, config, share, initial, recovery)
-        outcome = joined(joined(outcome, cut), recovery.run(cut.network, f"round-{number}"))
+        cut = _remove_share(outcome, config, share, initial, recovery)
+        outcome = recovery.run(cut, f"round-{number}")
     return outcome
 
 
@@ -52,11 +52,12 @@ def choose_units(
 
 
 def _remove_share(
-    network: nn.Module, config: StructuredConfig, share: float, initial: Mapping[str, int], recovery: Recovery
+    outcome: Outcome, config: StructuredConfig, share: float, initial: Mapping[str, int], recovery: Recovery
 ) -> Outcome:
+    network = outcome.network
     groups = survey(network, recovery.example).groups
     if not groups:
-        return Outcome(network)
+        return outcome
     count = _still_to_remove(network, groups, config.scope, share, initial)
     choice = choose_units(network, groups, config.importance, count, recovery.calibration())
     kept = {name: keep.nonzero().flatten().tolist() for name, keep in choice.keep.items()}
@@ -64,7 +65,7 @@ def _remove_share(
         f"{name} keeps one of its {initial[name]} units, the removal of {share:.1%} would have emptied it"
         for name in choice.bound
     )
-    return Outcome(remove(network, recovery.example, kept), notes=notes)
+    return outcome.then(remove(network, recovery.example, kept), *notes)
 
 
 def _still_to_remove(

@@ -22,7 +22,7 @@ from tasks.pruning.masks import (
     prunable_weights,
     unprunable_weights,
 )
-from tasks.pruning.recovery import Outcome, Recovery, joined
+from tasks.pruning.recovery import Outcome, Recovery
 from tasks.pruning.schedule import RAMP, cubic, round_amounts
 from tasks.training.fit import Hooks
 
@@ -100,8 +100,8 @@ def _rounds(
         source = _given(initial, "rewind: init") if config.rewind == "init" else outcome.network
         cut = copy.deepcopy(source)
         attach(cut, choice.keep)
-        outcome = joined(outcome, Outcome(cut, notes=_bound(choice)))
-        outcome = joined(outcome, recovery.run(cut, f"round-{number}", Hooks(after_step=hold)))
+        outcome = outcome.then(cut, *_bound(choice))
+        outcome = recovery.run(outcome, f"round-{number}", Hooks(after_step=hold))
     return outcome
 
 
@@ -120,9 +120,9 @@ def _gradual(
     ramp = min(round(RAMP * recovery.finetune.epochs), recovery.finetune.epochs - 1)
     tighten = partial(_tighten, config=config, amount=amount, calibration=calibration, ramp=ramp)
     hooks = Hooks(before_epoch=tighten, after_step=hold, settled=ramp)
-    trained = recovery.run(cut, "gradual", hooks)
+    trained = recovery.run(outcome.then(cut), "gradual", hooks)
     final = choose_weights(trained.network, config, amount, calibration)
-    return joined(outcome, Outcome(trained.network, trained.history, _bound(final)))
+    return trained.then(trained.network, *_bound(final))
 
 
 def _tighten(
