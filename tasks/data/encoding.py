@@ -64,7 +64,8 @@ def encode(frame: pd.DataFrame, plan: dict[str, Any]) -> Floats:
     entries = plan["columns"]
     ends = np.cumsum([len(entry["outputs"]) for entry in entries], dtype=np.int64)
     X = np.empty((len(frame), int(ends[-1]) if len(ends) else 0), np.float32)
-    plain = [i for i, entry in enumerate(entries) if _is_plain(frame, entry)]
+    kinds = {name: dtype.kind for name, dtype in frame.dtypes.items()}
+    plain = [i for i, entry in enumerate(entries) if _is_plain(entry, kinds[entry["source"]])]
     if plain:
         X[:, ends[plain] - 1] = _finite(_plain_block(frame, [entries[i]["source"] for i in plain]))
     for i in sorted(set(range(len(entries))) - set(plain)):
@@ -79,10 +80,9 @@ def encode_column(cells: pd.Series, entry: Entry, missing: Sequence[str] = ()) -
     return block if entry.get("keep") is None else block[:, entry["keep"]]
 
 
-def _is_plain(frame: pd.DataFrame, entry: Entry) -> bool:
-    if entry["kind"] != "number" or entry.get("sentinels") or entry.get("offset"):
-        return False
-    return frame.dtypes[entry["source"]].kind in "iufb"
+def _is_plain(entry: Entry, dtype: str) -> bool:
+    """Say whether a column needs a cast and nothing else: all such are taken at once."""
+    return entry["kind"] == "number" and dtype in "iufb" and not (entry.keys() & {"sentinels", "offset"})
 
 
 def _plain_block(frame: pd.DataFrame, names: list[str]) -> npt.NDArray[Any]:

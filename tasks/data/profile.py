@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from math import prod
@@ -29,6 +30,20 @@ class Suggestion:
 
     params: Settings
     reasons: list[str] = field(default_factory=list)
+
+    def overrides(self) -> list[str]:
+        """Return the settings as `key.path=value`, the form `tasks.config.apply_overrides` takes."""
+        return _flat(self.params)
+
+
+def _flat(settings: Settings, path: str = "") -> list[str]:
+    flat = list[str]()
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat += _flat(value, f"{path}{key}.")
+        else:
+            flat.append(f"{path}{key}={json.dumps(value)}")
+    return flat
 
 
 def suggest(root: Path, uri: str, target: str | None, query: str | None = None) -> Suggestion:
@@ -148,7 +163,7 @@ def _target(frame: pd.DataFrame, meta: RawMeta) -> Advice:
 
 
 def _columns(frame: pd.DataFrame, meta: RawMeta) -> Advice:
-    """Choose the reduction: by the dense net's column norms, on validation rows, where there is one to make."""
+    """Choose the reduction: by the dense net's column norms, where there is something to choose from."""
     count = len(meta.columns)
     text = "text" in meta.dtypes.values()
     if _grid_network(meta):
@@ -201,16 +216,17 @@ def _notes(frame: pd.DataFrame, meta: RawMeta) -> Advice:
     """Say what only the owner of the data can decide."""
     notes = []
     if meta.task == "classification":
-        told = find_leaks(frame, meta.columns, meta.target, meta.missing)
+        columns = meta.columns if meta.shape is None else ()
+        told = find_leaks(frame, columns, meta.target, meta.missing)
         notes += [
-            f"look at {name}: it alone tells {meta.target} in {share:.1%} of rows; drop it if known only after"
+            f"look at {name}: alone it tells {meta.target} in {share:.1%} of rows; known only later?"
             for name, share in told.items()
         ]
+        if (tests := meta.rows // 4) < 400:
+            points = 98 / tests**0.5
+            notes.append(f"about {tests} test rows: a difference under {points:.0f} points cannot be told")
     if dates := [name for name in meta.columns if meta.dtypes[name] == "date"]:
         notes.append(f"if the future is to be predicted: source.time {dates[0]} and clean.split.method time")
-    if (tests := meta.rows // 4) < 400:
-        points = 98 / tests**0.5
-        notes.append(f"about {tests} test rows: a difference under {points:.0f} points cannot be told")
     return {}, notes
 
 

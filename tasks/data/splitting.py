@@ -66,7 +66,9 @@ def _stratified(frame: pd.DataFrame, meta: RawMeta, config: SplitConfig, rng: Ge
 def _strata(target: pd.Series, meta: RawMeta) -> Indices:
     """Class numbers, or tenths of a regression target by rank."""
     if meta.task == "classification":
-        return pd.factorize(target.map(level_key), sort=True)[0].astype(np.int64)
+        codes, uniques = pd.factorize(target)
+        classes = pd.factorize(np.asarray([level_key(value) for value in uniques], object), sort=True)[0]
+        return classes.astype(np.int64)[codes]
     ranks = target.astype(np.float64).rank(method="average").to_numpy()
     return np.minimum((ranks - 1) * 10 // len(ranks), 9).astype(np.int64)
 

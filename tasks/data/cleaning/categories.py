@@ -47,7 +47,8 @@ def _level_counts(cells: pd.Series, missing: Sequence[str]) -> dict[str, int]:
     """Return the count of each level, commonest first, ties by name."""
     absent = {"", *missing}
     counts: dict[str, int] = {}
-    for value, count in cells.value_counts(dropna=True).items():
+    occurring = cells.value_counts(dropna=True)
+    for value, count in occurring[occurring > 0].items():
         key = level_key(value)
         if key not in absent:
             counts[key] = counts.get(key, 0) + int(count)

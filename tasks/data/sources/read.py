@@ -133,7 +133,7 @@ def _checked(meta: RawMeta) -> RawMeta:
 
 
 def _storable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with mixed object columns as strings, which Parquet can hold."""
-    mixed = [name for name in frame.columns if frame[name].dtype == object]
+    """Return the frame with object and categorical columns as strings, which Parquet can hold."""
+    mixed = [str(name) for name, dtype in frame.dtypes.items() if dtype.kind == "O" and dtype != "str"]
     text = {name: frame[name].map(str, na_action="ignore").astype("str") for name in mixed}
     return frame.assign(**text).reset_index(drop=True)
