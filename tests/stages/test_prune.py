@@ -1,0 +1,196 @@
+"""Stage prune on digits, behind the real stages before it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from tasks.artifacts import Layout, load_graph, read_csv, read_json
+from tasks.config import load_params
+from tasks.errors import EspalierError
+from tasks.models.spec import network_from_spec, network_spec
+from tasks.models.zoo import build_network
+from tasks.stages import clean, fetch, prune, reduce, train
+
+PARAMS = {
+    "source": {"uri": "package:digits"},
+    "model": {"method": "mlp", "hidden": [24, 16]},
+    "train": {"epochs": 4, "threads": 1, "device": "cpu"},
+    "reduce": {"columns": {"method": "weight_norm", "components": 32}},
+    "prune": {"method": "structured", "amount": 0.5, "finetune": {"epochs": 3}},
+}
+
+USER = """
+from torch import nn
+
+
+def build(input_shape, outputs):
+    return nn.Sequential(nn.Linear(*input_shape, 12), nn.ReLU(), nn.Linear(12, outputs))
+"""
+
+
+def write_params(root, **sections):
+    root.mkdir(exist_ok=True)
+    YAML().dump({**PARAMS, **sections}, root / "params.yaml")
+
+
+def before_prune(root, **sections):
+    write_params(root, **sections)
+    for stage in (fetch, clean):
+        stage.run(root)
+    train.run(root, "reference")
+    reduce.run(root)
+    train.run(root, "train")
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return before_prune(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture
+def root(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "workspace")
+
+
+def pruned(root, **keys):
+    """Run the stage with some keys of section `prune`; the report and the layout."""
+    write_params(root, prune={**PARAMS["prune"], **keys})
+    prune.run(root)
+    return read_json(Layout(root).report("prune"))
+
+
+def files(root):
+    layout = Layout(root)
+    outputs = [layout.report("prune"), layout.plot("prune"), *sorted(layout.model("compressed").iterdir())]
+    return {path.name: path.read_bytes() for path in outputs}
+
+
+def test_the_compressed_graph_is_the_reduced_one_with_half_its_units(root):
+    pruned(root)
+    reduced, compressed = (load_graph(Layout(root).model(name)) for name in ("reduced", "compressed"))
+    assert compressed.network.sizes()["hidden"] == [12, 8]
+    assert compressed.columns == reduced.columns
+
+
+def test_the_report_holds_what_readers_need(root):
+    report = pruned(root)
+    keys = "method importance scope amount requested rounds probes layers parameters_before parameters_after"
+    assert {*keys.split(), "nonzeros_after", "valid_metric", "metric", "history", "notes"} <= report.keys()
+    assert [layer["after"] for layer in report["layers"]] == [12, 8, 10]
+
+
+def test_the_plot_has_a_row_for_every_epoch(root):
+    report = pruned(root)
+    assert (
+        read_csv(Layout(root).plot("prune"))["epoch"].tolist()
+        == [1, 2, 3]
+        == [record["epoch"] for record in report["history"]]
+    )
+
+
+def test_running_twice_gives_the_same_bytes(root):
+    pruned(root)
+    first = files(root)
+    pruned(root)
+    assert files(root) == first
+
+
+def test_the_reduced_and_the_reference_model_stay_as_they_are(root, trained):
+    pruned(root)
+    for name in ("reduced", "reference"):
+        for path in Layout(trained).model(name).iterdir():
+            assert (Layout(root).model(name) / path.name).read_bytes() == path.read_bytes()
+
+
+def test_no_checkpoint_is_left_behind(root):
+    pruned(root)
+    assert not list((Layout(root).state / "checkpoints").rglob("*.safetensors"))
+
+
+def test_killed_in_the_middle_and_started_again_it_ends_with_the_same_bytes(root, monkeypatch):
+    pruned(root)
+    whole = files(root)
+
+    class Killer:
+        def __enter__(self):
+            return self.kill
+
+        def __exit__(self, *_):
+            return False
+
+        def kill(self, record):
+            if record.epoch == 2:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(prune, "progress", lambda *_: Killer())
+        with pytest.raises(KeyboardInterrupt):
+            pruned(root)
+    assert list((Layout(root).state / "checkpoints").rglob("*.safetensors"))
+    pruned(root)
+    assert files(root) == whole
+
+
+def test_method_none_hands_the_reduced_network_on(root):
+    report = pruned(root, method="none")
+    reduced, compressed = (load_graph(Layout(root).model(name)) for name in ("reduced", "compressed"))
+    assert all(torch.equal(v, compressed.state_dict()[k]) for k, v in reduced.state_dict().items())
+    assert report["amount"] == 0.0
+
+
+def test_auto_stays_within_the_tolerance_and_records_its_probes(root):
+    report = pruned(root, amount="auto", tolerance=0.05)
+    reference = read_json(Layout(root).report("reference"))["valid_metric"]
+    assert report["requested"] == "auto"
+    assert {"amount": report["amount"], "score": report["valid_metric"]} in report["probes"]
+    assert report["valid_metric"] >= reference - 0.05
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"schedule": "gradual", "start": "scratch"},
+        {"schedule": "iterative", "rounds": 2, "rewind": "init"},
+        {"threshold": 0.05, "amount": None},
+    ],
+)
+def test_unstructured_pruning_leaves_zeros_in_the_saved_weights(root, keys):
+    report = pruned(root, method="unstructured", **keys)
+    network = load_graph(Layout(root).model("compressed")).network
+    assert sum(int(w.count_nonzero()) for w in network.parameters()) == report["nonzeros_after"]
+    assert report["nonzeros_after"] < report["parameters_after"] == report["parameters_before"]
+
+
+@pytest.fixture(scope="module")
+def users(tmp_path_factory):
+    root = tmp_path_factory.mktemp("users")
+    (root / "nets").mkdir()
+    (root / "nets" / "__init__.py").touch()
+    (root / "nets" / "mine.py").write_text(USER)
+    return before_prune(root, model={"method": "user", "builder": "nets.mine:build", "input": "flat"})
+
+
+def test_a_users_network_is_pruned_saved_and_loaded(users):
+    prune.run(users)
+    network = load_graph(Layout(users).model("compressed"), users).network
+    assert [step["module"] for step in network.pruned_steps] == ["body.0"]
+    assert network.body[0].out_features == 6
+
+
+def test_a_users_network_outside_the_dependencies_is_refused(users):
+    (users / "dvc.yaml").write_text("stages:\n  prune:\n    cmd: x\n    deps: [models/reduced]\n")
+    with pytest.raises(EspalierError, match=r"nets/mine\.py"):
+        prune.run(users)
+
+
+def test_the_initial_network_is_the_one_training_started_from(root):
+    params = load_params(root)
+    network = load_graph(Layout(root).model("reduced")).network
+    built = build_network(params.model, network.input_shape, 10, seed=params.train.seed)
+    again = network_from_spec(network_spec(network), root, params.train.seed)
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in built.state_dict().items())
