@@ -201,6 +201,7 @@ def _log_to_terminal() -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     logger.propagate = False
+    logging.getLogger("dvc").setLevel(logging.WARNING)
 
 
 def _guarded(command: Callable[[], None]) -> int:

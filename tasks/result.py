@@ -60,7 +60,7 @@ def result_rows(root: Path) -> list[list[str]]:
     latency = {model: float(measure["latency"][model]["p50_us"]) for model in MODELS}
     rows = [["", *MODELS.values()]]
     rows.append([f"test {evaluate['metric']}", *(_metric(evaluate, model) for model in MODELS)])
-    rows.append(["against reference", "", *(_verdict(evaluate, model) for model in list(MODELS)[1:])])
+    rows.append(["verdict", "", *(_verdict(evaluate, model) for model in list(MODELS)[1:])])
     for label, key in (
         ("inputs", "inputs"),
         ("parameters", "parameters"),
