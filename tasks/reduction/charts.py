@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -69,9 +69,10 @@ def _map(reduction: Reduction, plan: NumericPlan, shape: tuple[int, ...]) -> Pan
     worth: NDArray[Any] = reduction.worth if reduction.worth is not None else np.zeros(len(plan.names))
     cells[np.asarray(plan.positions)[kept]] = worth[kept]
     picture = np.atleast_2d(cells.reshape(shape).sum(axis=0))
+    aspect: Literal["equal", "auto"] = "equal" if len(shape) == 3 else "auto"
 
     def panel(axes: Axes) -> None:
-        axes.imshow(np.ma.masked_equal(picture, 0), cmap="viridis", interpolation="nearest", aspect="auto")
+        axes.imshow(np.ma.masked_equal(picture, 0), cmap="viridis", interpolation="nearest", aspect=aspect)
         axes.set_title("kept columns on the grid")
 
     return panel

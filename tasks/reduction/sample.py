@@ -44,7 +44,7 @@ class Sample:
     task: str
     scores: NDArray[Any] | None = None
     seed: int = 0
-    _memo: dict[str, Any] = field(default_factory=dict, repr=False)
+    _memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: str, compute: Callable[[], T]) -> T:
         """Compute what `key` names once, return it ever after: `auto` tries many sizes of one fit."""

@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from tasks.data.cleaner import Cleaner
 from tasks.data.rows import Rows
-from tasks.data.target import TargetPlan
 from tasks.models.config import ModelConfig
 from tasks.models.graph import build_graph, input_shape
 from tasks.models.zoo import build_network
@@ -24,9 +17,9 @@ from tasks.reduction.reduction import Reduction
 from tasks.reduction.rows import reduce_rows
 from tasks.reduction.sample import Sample
 from tasks.search.ladder import most_aggressive
-from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
-from tasks.training.fit import fit
+from tasks.training.fit import Fit, fit
+from tasks.training.tensors import split_tensors
 
 __all__ = [
     "ProbeTraining",
@@ -34,7 +27,6 @@ __all__ = [
     "choose_size",
     "coarse",
     "fit_reduction",
-    "learning_target",
     "resolve_columns",
 ]
 
@@ -114,14 +106,6 @@ def fit_reduction(config: ReduceConfig, sample: Sample, probe: Callable[[Reducti
     return reduce_rows(config.rows, resolve_columns(config.columns, sample, probe, config.tolerance), sample)
 
 
-def learning_target(target: TargetPlan, y: NDArray[Any]) -> NDArray[Any]:
-    """Return what a network learns: class codes, or the target on its standard scale (float32)."""
-    if target.kind == "classification":
-        return y
-    unscaled = np.log1p(y) if target.log else y
-    return np.asarray((unscaled - target.mean) / target.std, dtype=np.float32)
-
-
 @dataclass(frozen=True)
 class ProbeTraining:
     """Scores a reduction by the validation metric of the configured network after a few epochs.
@@ -149,26 +133,15 @@ class ProbeTraining:
         return min(self.training.epochs, max(3, self.training.epochs // 4))
 
     def __call__(self, reduction: Reduction) -> float:
-        """Train, and return the best epoch's metric on the validation rows."""
+        """Return the best epoch's metric on the validation rows."""
+        return max(record.valid_metric for record in self.fit(reduction, self.epochs).history)
+
+    def fit(self, reduction: Reduction, epochs: int) -> Fit:
+        """Train the network that `reduction` leads to, on every training row."""
         target, seed = self.cleaner.target, self.training.seed
         shape = input_shape(self.model, self.cleaner.plan, reduction)
         network = build_network(self.model, shape, target.outputs, seed=seed, root=self.root)
         graph = build_graph(self.cleaner, reduction, network)
-        train, valid = (self._tensors(rows, reduction, graph.features) for rows in (self.train, self.valid))
-        done = fit(
-            network,
-            train,
-            valid,
-            self.training,
-            task=target.kind,
-            outputs=target.outputs,
-            seed=seed,
-            epochs=self.epochs,
-        )
-        return max(record.valid_metric for record in done.history)
-
-    def _tensors(self, rows: Rows, reduction: Reduction, features: Callable[[Tensor], Tensor]) -> Tensors:
-        X = rows.X if reduction.kept is None else rows.take_columns(reduction.kept).X
-        return Tensors(
-            features(torch.from_numpy(X)), torch.from_numpy(learning_target(self.cleaner.target, rows.y))
-        )
+        train, valid = (split_tensors(graph, target, reduction, rows) for rows in (self.train, self.valid))
+        task, outputs = target.kind, target.outputs
+        return fit(network, train, valid, self.training, task=task, outputs=outputs, seed=seed, epochs=epochs)

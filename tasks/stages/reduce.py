@@ -23,9 +23,10 @@ from tasks.config import load_params
 from tasks.data.cleaner import Cleaner
 from tasks.reduction.charts import draw, ranking
 from tasks.reduction.sample import Sample
-from tasks.search.components import ProbeTraining, fit_reduction, learning_target
+from tasks.search.components import ProbeTraining, fit_reduction
 from tasks.search.relevance import first_layer_norms
 from tasks.stages.common import stage_main, timed
+from tasks.training.tensors import learning_target
 
 __all__ = ["run"]
 
@@ -36,18 +37,16 @@ def run(root: Path) -> None:
     """Fit section `reduce`; write data/reduced/, reports/reduce.json and its plots."""
     layout, params = Layout(root), load_params(root)
     with timed(layout, "reduce"):
-        cleaner, train, valid = (
-            load_cleaner(layout.cleaner),
-            *map(load_rows, map(layout.rows, ("train", "valid"))),
-        )
+        cleaner, train = load_cleaner(layout.cleaner), load_rows(layout.rows("train"))
         sample = Sample(
             cleaner.plan.transform(train.X),
-            learning_target(cleaner.target, train.y),
+            learning_target(cleaner.target, train.y).numpy(),
             cleaner.plan,
             cleaner.target.kind,
             _norms(layout, cleaner) if params.reduce.columns.method == "weight_norm" else None,
             params.train.seed,
         )
+        valid = load_rows(layout.rows("valid"))
         probe = ProbeTraining(cleaner, train, valid, params.model, params.train, root)
         reduction = fit_reduction(params.reduce, sample, probe)
         save_reduction(layout.reduction, reduction)

@@ -52,7 +52,7 @@ class TestEveryMethod:
         assert sum(step is not None for step in steps) == (method != "none")
 
     def test_two_fits_are_equal_to_the_last_bit(self, method: str, image: Sample) -> None:
-        once, again = fitted(method, image), fitted(method, replace(image, _memo={}))
+        once, again = fitted(method, image), fitted(method, replace(image))
         assert once.to_dict() == again.to_dict()
         for name, array in once.arrays().items():
             np.testing.assert_array_equal(array, again.arrays()[name])
@@ -87,14 +87,14 @@ class TestEverySizedMethod:
             fit_columns(config(method, **{option: most + 1}), image)
 
     def test_features_that_never_vary_are_refused(self, method: str, image: Sample) -> None:
-        constant = replace(image, features=np.ones_like(image.features), _memo={})
+        constant = replace(image, features=np.ones_like(image.features))
         with pytest.raises(EspalierError, match="constant over the 40 training rows"):
             fitted(method, constant)
 
     def test_a_constant_column_among_others_does_no_harm(self, method: str, image: Sample) -> None:
         features = image.features.copy()
         features[:, 5] = 1.0
-        reduction = fitted(method, replace(image, features=features, _memo={}))
+        reduction = fitted(method, replace(image, features=features))
         assert np.isfinite(reduction.transform(features, image.plan)).all()
 
     def test_auto_must_be_resolved_first(self, method: str, image: Sample) -> None:
@@ -142,4 +142,4 @@ def test_indicators_beside_the_grid_are_refused(
     plan = replace(make_grid_plan(1, 6, 6), indicator=(0,), mean=np.zeros(37, np.float32))
     features = np.hstack([image.features, image.features[:, :1]])
     with pytest.raises(EspalierError, match=r"clean\.impute\.indicator: false"):
-        fitted(method, replace(image, features=features, plan=plan, _memo={}))
+        fitted(method, replace(image, features=features, plan=plan))

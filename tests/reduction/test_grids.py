@@ -81,14 +81,14 @@ def test_the_reconstruction_error_is_the_variance_that_is_not_kept(image: Sample
     assert fit_columns(DctColumns(keep=6), image).report["reconstruction_error"] == pytest.approx(0, abs=1e-9)
     blocks = np.kron(np.arange(4.0).reshape(2, 2), np.ones((3, 3))).ravel()
     features = np.outer(np.arange(40.0), blocks).astype(np.float32)
-    smooth = replace(image, features=features, _memo={})
+    smooth = replace(image, features=features)
     assert fit_columns(PoolColumns(kernel=3), smooth).report["reconstruction_error"] == pytest.approx(
         0, abs=1e-6
     )
 
 
 def test_a_short_axis_is_pooled_whole(image: Sample, make_grid_plan: Callable[..., NumericPlan]) -> None:
-    oblong = replace(image, plan=make_grid_plan(1, 3, 12), _memo={})
+    oblong = replace(image, plan=make_grid_plan(1, 3, 12))
     assert fit_columns(PoolColumns(kernel=4), oblong).shape == (1, 1, 3)
     assert fit_columns(DctColumns(keep=5), oblong).shape == (1, 3, 5)
 

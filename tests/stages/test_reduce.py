@@ -1,0 +1,125 @@
+"""Stage reduce on digits, behind the real stages before it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from tasks.artifacts import Layout, load_reduction, load_rows, read_csv, read_json
+from tasks.errors import EspalierError
+from tasks.stages import clean, fetch, reduce, train
+
+PARAMS: dict[str, Any] = {
+    "source": {"uri": "package:digits"},
+    "model": {"method": "mlp", "hidden": [24]},
+    "train": {"epochs": 4, "threads": 1, "device": "cpu"},
+}
+
+
+def write_params(root: Path, **sections: object) -> None:
+    YAML().dump({**PARAMS, **sections}, root / "params.yaml")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("digits")
+    write_params(root)
+    fetch.run(root)
+    clean.run(root)
+    train.run(root, "reference")
+    return root
+
+
+@pytest.fixture
+def root(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "workspace"))
+
+
+def reduced(root: Path, columns: dict[str, object], rows: dict[str, object] | None = None) -> dict[str, Any]:
+    """Run the stage; its report."""
+    write_params(root, reduce={"columns": columns, "rows": rows or {"method": "none"}})
+    reduce.run(root)
+    return read_json(Layout(root).report("reduce"))
+
+
+def outputs(root: Path) -> dict[str, bytes]:
+    layout = Layout(root)
+    plot = layout.plot("reduce")
+    paths = [*layout.reduction.iterdir(), layout.report("reduce"), plot, plot.with_suffix(".png")]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"method": "weight_norm", "components": 20},
+        {"method": "pca", "components": "auto"},
+        {"method": "random_projection", "components": 8},
+        {"method": "dct", "keep": 4},
+    ],
+    ids=lambda columns: str(columns["method"]),
+)
+def test_two_runs_write_the_same_bytes(root: Path, columns: dict[str, object]) -> None:
+    rows: dict[str, object] = {"method": "k_center", "factor": 0.1}
+    reduced(root, columns, rows)
+    first = outputs(root)
+    reduced(root, columns, rows)
+    assert outputs(root) == first
+
+
+def test_weight_norm_keeps_columns_by_name(root: Path) -> None:
+    columns = reduced(root, {"method": "weight_norm", "components": 20})["columns"]
+    reduction = load_reduction(Layout(root).reduction)
+    assert len(columns["kept"]) == columns["after"] == 20
+    assert reduction.kept is not None
+    assert list(reduction.kept) == sorted(reduction.kept)
+    assert reduction.projection is None
+
+
+def test_the_report_and_the_plot_speak_of_the_same_columns(root: Path) -> None:
+    columns = reduced(root, {"method": "weight_norm", "components": 20})["columns"]
+    ranking = read_csv(Layout(root).plot("reduce"))
+    assert set(ranking.loc[ranking["kept"] == 1, "name"]) == set(columns["kept"])
+
+
+def test_every_trial_of_auto_is_reported(root: Path) -> None:
+    columns = reduced(root, {"method": "weight_norm", "components": "auto"})["columns"]
+    assert columns["components"] in [trial["components"] for trial in columns["trials"]]
+    best = max(trial["score"] for trial in columns["trials"])
+    chosen = next(t["score"] for t in columns["trials"] if t["components"] == columns["components"])
+    assert chosen >= best - 0.005
+
+
+def test_rows_of_k_center_stand_among_the_training_rows(root: Path) -> None:
+    rows = reduced(root, {"method": "none"}, {"method": "k_center", "factor": 0.25})["rows"]
+    chosen = load_reduction(Layout(root).reduction).rows
+    n = len(load_rows(Layout(root).rows("train")))
+    assert chosen is not None
+    assert (rows["before"], rows["after"]) == (n, len(chosen))
+    assert np.all((chosen >= 0) & (chosen < n))
+
+
+def test_the_small_network_trains_on_what_the_stage_left(root: Path) -> None:
+    resampled: dict[str, object] = {"method": "random", "factor": 0.5, "per_round": "resampled"}
+    reduced(root, {"method": "pool", "kernel": 2}, resampled)
+    train.run(root, "train")
+    report = read_json(Layout(root).report("train"))
+    assert report["input_shape"] == [1, 4, 4]
+    assert report["rows"] == read_json(Layout(root).report("reduce"))["rows"]["after"]
+
+
+def test_test_rows_are_not_read(root: Path) -> None:
+    Layout(root).rows("test").unlink()
+    reduced(root, {"method": "weight_norm", "components": "auto"})
+
+
+def test_too_many_components_fail_in_one_line_and_write_nothing(root: Path) -> None:
+    with pytest.raises(EspalierError, match=r"^reduce\.columns\.components: .*\(got 4000\)") as caught:
+        reduced(root, {"method": "weight_norm", "components": 4000})
+    assert "\n" not in str(caught.value)
+    assert not Layout(root).reduction.exists()
