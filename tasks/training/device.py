@@ -44,18 +44,18 @@ def cpu_threads(count: int) -> Iterator[None]:
 @contextmanager
 def deterministic(wanted: bool, device: torch.device) -> Iterator[None]:
     """Allow only deterministic operations inside the block; the earlier switches are restored."""
-    before = torch.are_deterministic_algorithms_enabled()
-    warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.get_deterministic_debug_mode()  # its other face imports the compiler: a second
+    mode = "default" if not wanted else "error" if device.type == "cpu" else "warn"
     benchmark = torch.backends.cudnn.benchmark
     workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
     if wanted and device.type == "cuda" and workspace is None:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS needs a fixed workspace
-    torch.use_deterministic_algorithms(wanted, warn_only=device.type != "cpu")
+    torch.set_deterministic_debug_mode(mode)
     torch.backends.cudnn.benchmark = not wanted
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warned)
+        torch.set_deterministic_debug_mode(before)
         torch.backends.cudnn.benchmark = benchmark
         if workspace is None:
             os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)

@@ -12,7 +12,7 @@ BATCHES, NOISE = 1, 2
 
 def derived_seed(seed: int, *path: int) -> int:
     """Derive an independent 63-bit seed from `seed` and a path of small numbers."""
-    return int(np.random.SeedSequence((seed, *path)).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)[0] >> 1)
 
 
 def permutation(count: int, seed: int, epoch: int) -> torch.Tensor:
