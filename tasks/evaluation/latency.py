@@ -35,9 +35,9 @@ def _timed(call: Call, loops: int) -> Times:
 
 
 def _loops(call: Call, seconds: float, most: int) -> int:
-    """Count the calls that take about ``seconds``, at least three; they also warm the model up."""
-    once = float(np.median(_timed(call, 5)))
-    return int(np.clip(seconds / max(once, 1e-9), 3, most))
+    """Count the calls that take about ``seconds``, at least one; trying also warms the model up."""
+    once = float(np.median(_timed(call, 3)))
+    return int(np.clip(seconds / max(once, 1e-9), 1, most))
 
 
 def interleave(

@@ -1,0 +1,85 @@
+"""Stage measure: latencies, seconds, machine, and the page: everything that differs from run to run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts import (
+    Layout,
+    load_cleaner,
+    load_graph,
+    load_rows,
+    read_csv,
+    read_json,
+    write_json,
+    write_text,
+)
+from tasks.config import load_params
+from tasks.data.cleaner import Cleaner
+from tasks.evaluation.report import Facts, render
+from tasks.evaluation.speed import Runner, machine, measure_speed
+from tasks.stages.common import stage_main, timed
+
+MODELS = ("reference", "reduced", "compressed")
+STAGES = ("fetch", "clean", "reference", "reduce", "train", "prune", "evaluate")
+REPORTS = ("clean", "reference", "reduce", "train", "prune", "evaluate")
+
+log = logging.getLogger("espalier.measure")
+
+
+def runners(layout: Layout, cleaner: Cleaner) -> dict[str, Runner]:
+    """Open every model with test rows of its own columns."""
+    X, place = load_rows(layout.rows("test")).X, {name: i for i, name in enumerate(cleaner.plan.names)}
+    graphs = {name: load_graph(layout.model(name), layout.root) for name in MODELS}
+    return {
+        name: Runner(layout.onnx(name), graph, X[:, [place[column] for column in graph.columns]])
+        for name, graph in graphs.items()
+    }
+
+
+def seconds(layout: Layout) -> dict[str, float]:
+    """Seconds each stage last took, where this machine knows."""
+    files = {stage: layout.timing(stage) for stage in STAGES}
+    return {stage: read_json(file)["seconds"] for stage, file in files.items() if file.exists()}
+
+
+def facts(layout: Layout, params: dict[str, Any], cleaner: Cleaner, measured: dict[str, Any]) -> Facts:
+    """Gather what the page is made of."""
+    reports = {name: read_json(layout.report(name)) for name in REPORTS}
+    ranking = read_csv(layout.plot("reduce"))
+    keys = [str(column) for column in ranking]
+    plan = cleaner.plan
+    return Facts(
+        params,
+        **reports,
+        measure=measured,
+        ranking=[dict(zip(keys, row, strict=True)) for row in ranking.itertuples(index=False)],
+        names=plan.names,
+        positions=plan.positions,
+        shape=plan.shape,
+    )
+
+
+def run(root: Path) -> None:
+    """Time the models, write reports/measure.json and the page."""
+    params, layout = load_params(root), Layout(root)
+    with timed(layout, "measure"):
+        cleaner = load_cleaner(layout.cleaner)
+        speed = measure_speed(runners(layout, cleaner), params.measure)
+        measured = {**speed, "seconds": seconds(layout), "machine": machine()}
+        write_json(layout.report("measure"), measured)
+        recipe = params.model_dump(mode="json", exclude={"registry"})
+        write_text(layout.html, render(facts(layout, recipe, cleaner, measured)))
+    for name, found in measured["latency"].items():
+        log.info("%s: %.1f us a row, %.0f rows/s", name, found["p50_us"], found["rows_per_s"])
+
+
+def main() -> None:
+    """Run in the current folder."""
+    stage_main(run)
+
+
+if __name__ == "__main__":
+    main()
