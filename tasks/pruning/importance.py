@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from tasks.errors import EspalierError
 from tasks.training.losses import label_loss
 
-__all__ = ["CRITERIA", "Calibration", "Criterion", "Saliency", "Slice", "check_finite", "criterion"]
+__all__ = [
+    "CRITERIA",
+    "Calibration",
+    "Criterion",
+    "Saliency",
+    "Slice",
+    "check_answers",
+    "check_finite",
+    "criterion",
+]
 
 Saliency = dict[str, Tensor]
 """Parameter name -> non-negative tensor of the parameter's shape."""
@@ -79,7 +88,6 @@ def taylor(network: nn.Module, calibration: Calibration) -> Saliency:
     try:
         network.eval().requires_grad_(True)
         outputs = network(calibration.X.to(weights[0].device)).cpu()
-        _check_finite(outputs)
         loss = label_loss(calibration.task, outputs, calibration.y)
         gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
     finally:
@@ -133,7 +141,7 @@ def criterion(name: str, network: nn.Module, calibration: Calibration) -> tuple[
     Raises
     ------
     EspalierError
-        If a weight, an activation or a saliency is not finite.
+        If a weight or a saliency is not finite.
     """
     check_finite(network)
     chosen = CRITERIA[name]
@@ -158,7 +166,12 @@ def check_finite(network: nn.Module) -> None:
             )
 
 
-def _check_finite(outputs: Tensor) -> None:
+@torch.no_grad()
+def check_answers(network: nn.Module, X: Tensor) -> None:
+    """Raise an EspalierError when the network's answers to X hold NaN or infinity."""
+    training = network.training
+    outputs = network.eval()(X)
+    network.train(training)
     if not torch.isfinite(outputs).all():
         raise EspalierError(
             "prune: the network's answers on training rows are NaN or infinite, so nothing can be ranked; "

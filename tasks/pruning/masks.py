@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 SUFFIX = "_mask"
-_PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_PRUNABLE = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 @dataclass(frozen=True)

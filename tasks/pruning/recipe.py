@@ -11,9 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tasks.errors import EspalierError
 from tasks.pruning.config import NoPruneConfig, PruneConfig, StructuredConfig
-from tasks.pruning.importance import check_finite
+from tasks.pruning.importance import check_answers, check_finite
 from tasks.pruning.masks import prunable_weights, zeros
 from tasks.pruning.recovery import Outcome, Recovery
 from tasks.pruning.structure import widths
@@ -98,21 +97,20 @@ def prune(
     EspalierError
         If a weight, an activation or the result is NaN or infinite.
     """
-    if config.amount == "auto":
+    amount = 0.0 if isinstance(config, NoPruneConfig) else config.amount
+    if amount == "auto":
         raise ValueError("amount auto is resolved by tasks.search.amount")
     check_finite(network)
-    place = None if folder is None else folder / f"amount-{config.amount}"
+    place = None if folder is None else folder / f"amount-{amount}"
     recovery = Recovery(
         train, valid, train_config, config.finetune, task, outputs, seed, teacher, rounds, place, on_epoch
     )
     with runtime(train_config):
-        outcome = _outcome(network, config, config.amount, recovery, initial)
+        check_answers(network, recovery.calibration().X)
+        outcome = _outcome(network, config, amount, recovery, initial)
         outcome.network.eval()
+        check_answers(outcome.network, recovery.calibration().X)
         metric = score(outcome.network, valid, task)
-    if not math.isfinite(metric):
-        raise EspalierError(
-            "prune: the pruned network's validation metric is not a number; use a smaller prune.finetune.lr"
-        )
     return Pruned(outcome.network, outcome.history, metric, _report(network, config, outcome, task, metric))
 
 
@@ -124,10 +122,8 @@ def _outcome(
     initial: nn.Module | None,
 ) -> Outcome:
     start = copy.deepcopy(network)
-    if isinstance(config, NoPruneConfig):
-        return Outcome(start, notes=("method none: nothing removed",))
-    if amount == 0.0:
-        return Outcome(start, notes=("amount 0: nothing removed",))
+    if isinstance(config, NoPruneConfig) or amount == 0.0:
+        return Outcome(start, notes=("nothing removed, the network is the one that came in",))
     if isinstance(config, StructuredConfig):
         return prune_units(start, config, amount or 0.0, recovery)
     return prune_weights(start, config, amount, recovery, initial)

@@ -16,7 +16,7 @@ from tasks.pruning.importance import Slice
 __all__ = ["Survey", "UnitGroup", "remove", "survey", "widths"]
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
-_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_CONV = nn.modules.conv._ConvNd
 _REFUSED = (RuntimeError, ValueError, IndexError, AssertionError)
 
 
@@ -107,6 +107,8 @@ def remove(network: nn.Module, example: Tensor, kept: Mapping[str, Sequence[int]
         if drop:
             graph.get_pruning_group(module, pruner.prune_out_channels, drop).prune()
             steps.append({"module": name, "dim": "out", "kept": [int(unit) for unit in keep]})
+    for name, weight in network.named_parameters():
+        pruned.get_parameter(name).requires_grad_(weight.requires_grad)
     object.__setattr__(pruned, "pruned_steps", steps)
     return pruned
 
@@ -114,9 +116,9 @@ def remove(network: nn.Module, example: Tensor, kept: Mapping[str, Sequence[int]
 def widths(network: nn.Module) -> dict[str, int]:
     """Count of output units of every linear and convolution layer by name."""
     return {
-        name: module.weight.shape[0]
+        name: module.out_features if isinstance(module, nn.Linear) else module.out_channels
         for name, module in network.named_modules()
-        if isinstance(module, (nn.Linear, *_CONVS))
+        if isinstance(module, (nn.Linear, _CONV))
     }
 
 
@@ -141,7 +143,7 @@ def _describe(graph: Any, coupled: Any, names: Mapping[nn.Module, str]) -> UnitG
     members = [
         names[dep.target.module]
         for dep, _ in coupled
-        if isinstance(dep.target.module, (nn.Linear, *_CONVS)) and _cuts_output(graph, dep)
+        if isinstance(dep.target.module, (nn.Linear, _CONV)) and _cuts_output(graph, dep)
     ]
     return UnitGroup(
         name=members[0],
@@ -166,10 +168,11 @@ def _dimension(module: nn.Module, *, out: bool) -> int | None:
     """Tell along which dimension of its weight a layer is cut; None where there is no such weight."""
     if isinstance(module, _NORMS):
         return 0 if module.weight is not None else None
-    if isinstance(module, _CONVS) and module.groups > 1:
-        return 0 if out else None
-    if isinstance(module, (nn.Linear, *_CONVS)):
-        return 0 if out else 1
+    if isinstance(module, _CONV) and module.groups > 1:
+        return 0 if out and not module.transposed else None
+    if isinstance(module, (nn.Linear, _CONV)):
+        transposed = isinstance(module, _CONV) and module.transposed
+        return int(out == transposed)
     return None
 
 

@@ -108,7 +108,8 @@ def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     teacher = predict_split(reference, inputs.full["train"], 4096, CPU) if distilled else None
 
     def prune_at(amount: float | None) -> Pruned:
-        log.info("%s, amount %s", config.method, "by threshold" if amount is None else f"{amount:g}")
+        if config.amount == "auto":
+            log.info("auto: trying amount %g", amount)
         with progress("prune", config.finetune.epochs * config.rounds, target.kind) as shown:
             return prune(
                 network,
@@ -126,8 +127,10 @@ def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
                 on_epoch=shown,
             )
 
-    if config.amount != "auto" or config.method == "none":
-        return prune_at(None if config.amount == "auto" else config.amount)
+    if config.method == "none":
+        return prune_at(0.0)
+    if config.amount != "auto":
+        return prune_at(config.amount)
     floor = score(reference, inputs.full["valid"], target.kind) - config.tolerance
     return prune_most(prune_at, floor=floor)
 

@@ -4,7 +4,7 @@ import torch_pruning as tp
 from torch import nn
 
 from tasks.errors import EspalierError
-from tasks.pruning.importance import CRITERIA, Calibration, criterion
+from tasks.pruning.importance import CRITERIA, Calibration, check_answers, criterion
 from tasks.pruning.structure import survey
 
 
@@ -45,10 +45,15 @@ def test_weights_that_are_not_numbers_are_refused_by_name(name, calibration, net
         criterion(name, network, calibration)
 
 
-def test_taylor_refuses_rows_whose_answers_are_not_finite(network, calibration):
+def test_taylor_refuses_rows_whose_saliency_is_not_finite(network, calibration):
     broken = Calibration(calibration.X * torch.inf, calibration.y, "classification", 0)
-    with pytest.raises(EspalierError, match="answers on training rows are NaN or infinite"):
+    with pytest.raises(EspalierError, match="importance taylor: not finite for body"):
         criterion("taylor", network, broken)
+
+
+def test_answers_that_are_not_finite_are_refused(network, calibration):
+    with pytest.raises(EspalierError, match="answers on training rows are NaN or infinite"):
+        check_answers(network, calibration.X * torch.inf)
 
 
 def test_taylor_of_a_linear_model_is_weight_times_gradient():

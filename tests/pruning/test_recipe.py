@@ -235,6 +235,13 @@ def test_weights_that_are_not_numbers_are_refused(run, method, network):
         run(config(**method))
 
 
+def test_rows_whose_activations_are_not_numbers_are_refused(network, problem, method):
+    train, valid = problem
+    broken = Tensors(train.X * torch.inf, train.y)
+    with pytest.raises(EspalierError, match="answers on training rows are NaN or infinite"):
+        prune(network, config(**method), broken, valid, SETTINGS, task="classification", outputs=3, seed=0)
+
+
 def test_an_unresolved_amount_is_a_mistake_of_the_caller(run):
     with pytest.raises(ValueError, match="resolved by"):
         run(config(method="structured", amount="auto"))

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tasks.models.mlp import Mlp
 from tasks.pruning.structure import remove, survey, widths
 
 
@@ -58,11 +59,10 @@ def test_removing_dead_units_changes_no_answer(network, rows, found):
     torch.testing.assert_close(smaller(rows), network(rows))
 
 
-def test_removed_units_equal_slices_of_the_weight_matrices(rows, network, family):
-    if family != "mlp":
-        pytest.skip("closed form of a chain of linear layers")
+def test_removed_units_equal_slices_of_the_weight_matrices():
+    network = Mlp((6,), hidden=(12, 8), outputs=3)
     keep, second = [0, 3, 4, 11], [1, 2, 7]
-    smaller = remove(network, rows[:2], {"body.0": keep, "body.2": second})
+    smaller = remove(network, torch.randn(2, 6), {"body.0": keep, "body.2": second})
     torch.testing.assert_close(smaller.body[0].weight, network.body[0].weight[keep])
     torch.testing.assert_close(smaller.body[0].bias, network.body[0].bias[keep])
     torch.testing.assert_close(smaller.body[2].weight, network.body[2].weight[second][:, keep])
@@ -151,6 +151,72 @@ def test_depthwise_convolutions_shrink_with_their_input():
     kill(network, group, 2)
     smaller = remove(network, rows, {group.name: [0, 1, 3]})
     torch.testing.assert_close(smaller(rows), network(rows))
+
+
+class WithSharedLayer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.shared, self.head = nn.Linear(3, 5), nn.Linear(5, 5), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.head(self.shared(self.shared(self.first(x).relu()).relu()).relu())
+
+
+class WithOwnScale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Linear(3, 5), nn.Linear(5, 2)
+        self.scale = nn.Parameter(torch.rand(5))
+
+    def forward(self, x):
+        return self.head(self.first(x) * self.scale)
+
+
+class WithTransposedConvolution(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.up = nn.Conv1d(1, 4, 3), nn.ConvTranspose1d(4, 5, 3)
+        self.head = nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.head(self.up(self.first(x[:, None])).mean(dim=2))
+
+
+@pytest.mark.parametrize(
+    ("build", "names"),
+    [(WithSharedLayer, ["shared"]), (WithOwnScale, ["first"]), (WithTransposedConvolution, ["first", "up"])],
+)
+def test_dead_units_of_unusual_networks_leave_without_a_trace(build, names):
+    network, rows = build().eval(), torch.randn(6, 3)
+    groups = survey(network, rows).groups
+    assert [group.name for group in groups] == names
+    for group in groups:
+        kill(network, group, 1)
+    kept = {group.name: [unit for unit in range(group.width) if unit != 1] for group in groups}
+    torch.testing.assert_close(remove(network, rows, kept).eval()(rows), network(rows))
+
+
+class WithOwnMatrix(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Linear(3, 5), nn.Linear(5, 2)
+        self.matrix = nn.Parameter(torch.rand(5, 5))
+
+    def forward(self, x):
+        return self.head(self.first(x).relu() @ self.matrix)
+
+
+def test_what_a_graph_cannot_follow_is_left_alone_and_named():
+    found = survey(WithOwnMatrix(), torch.randn(2, 3))
+    assert found.groups == ()
+    assert set(found.left) == {"first", "WithOwnMatrix"}
+
+
+def test_frozen_layers_stay_frozen_when_cut():
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    network[0].requires_grad_(False)
+    smaller = remove(network, torch.randn(2, 3), {"0": [0, 2]})
+    assert [weight.requires_grad for weight in smaller.parameters()] == [False, False, True, True]
 
 
 def test_a_layer_of_one_unit_is_left_alone():
