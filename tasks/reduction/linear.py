@@ -6,6 +6,7 @@ components keep their relative deviations, so one common scale serves them all.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from tasks.reduction.config import (
 )
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample, refusal
-from tasks.reduction.spectrum import Spectrum, oriented
+from tasks.reduction.spectrum import Spectrum, chunks, oriented
 
 __all__ = [
     "count_for_share",
@@ -48,15 +49,15 @@ def count_for_share(shares: NDArray[Any], share: float) -> int:
     return int(reached.argmax()) + 1 if reached.any() else len(shares)
 
 
-def lost_variance(scatter: NDArray[Any], W: NDArray[Any]) -> float:
-    """Share of the variance in the centred `scatter` (d, d) outside the span of the columns of `W` (d, k).
+def lost_variance(X: NDArray[Any], mean: NDArray[Any], W: NDArray[Any]) -> float:
+    """Share of the variance of `X` (n, d) outside the span of the columns of `W` (d, k).
 
     The error of the best linear reconstruction, ||Xc - Xc Q Q^T||^2 / ||Xc||^2, Q an orthonormal basis of W.
     """
     Q, _ = np.linalg.qr(W)
-    total = np.trace(scatter)
-    lost = total - np.sum(Q * (scatter @ Q))
-    return float(max(0.0, lost) / total) if total > 0 else 0.0
+    squares = [(np.square(rows - mean).sum(), np.square((rows - mean) @ Q).sum()) for rows in chunks(X)]
+    total, kept = np.sum(squares, axis=0)
+    return float(max(0.0, total - kept) / total) if total > 0 else 0.0
 
 
 def _projected(
@@ -64,7 +65,7 @@ def _projected(
 ) -> Reduction:
     """Fold `(x - mean) axes^T` into W and b."""
     W = axes.T
-    report = {"reconstruction_error": lost_variance(sample.moments.scatter, W)}
+    report = {"reconstruction_error": lost_variance(sample.features, sample.mean, W)}
     projection = (W.astype(np.float32), (-mean @ W).astype(np.float32))
     return Reduction(method, shape=(len(axes),), projection=projection, worth=worth, report=report)
 
@@ -91,12 +92,16 @@ def pca(config: PcaColumns, sample: Sample) -> Reduction:
 
 def truncated_svd(config: TruncatedSvdColumns, sample: Sample) -> Reduction:
     """Leading right singular vectors of the features as they stand, not centred (Eckart and Young, 1936)."""
-    return _leading(config.method, int(config.components), sample.uncentred_spectrum, sample)
+    found = sample.uncentred_spectrum
+    reduction = _leading(config.method, int(config.components), found, sample)
+    worth = sample.once("svd shares", lambda: _variance_shares(sample.features, found.axes))
+    return replace(reduction, worth=worth)
 
 
 def _variance_shares(features: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
-    deviations = (features @ axes.T).var(axis=0, dtype=np.float64)
-    return np.asarray(deviations / max(deviations.sum(), np.finfo(np.float64).tiny))
+    """Variance along each axis over that of all features together."""
+    along = (features @ axes.T).var(axis=0, dtype=np.float64)
+    return np.asarray(along / features.var(axis=0, dtype=np.float64).sum())
 
 
 def random_projection(config: RandomProjectionColumns, sample: Sample) -> Reduction:
@@ -111,20 +116,15 @@ def random_projection(config: RandomProjectionColumns, sample: Sample) -> Reduct
         )
     drawn = GaussianRandomProjection(n_components=k, random_state=sample.seed).fit(sample.features)
     axes = np.asarray(drawn.components_, dtype=np.float64)
-    mean = sample.moments.mean
-    return _projected(config.method, axes, mean, _variance_shares(sample.features, axes), sample)
+    return _projected(config.method, axes, sample.mean, _variance_shares(sample.features, axes), sample)
 
 
 def _discriminants(sample: Sample) -> LinearDiscriminantAnalysis:
     """Fit; with few rows the within-class scatter is singular and is shrunk (Ledoit and Wolf, 2004)."""
     n, d = sample.features.shape
     few = n - sample.classes < d
-    solver = (
-        LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto")
-        if few
-        else LinearDiscriminantAnalysis("svd")
-    )
-    return solver.fit(sample.features.astype(np.float64), sample.y)
+    solver = {"solver": "eigen", "shrinkage": "auto"} if few else {"solver": "svd"}
+    return LinearDiscriminantAnalysis(**solver).fit(sample.features.astype(np.float64), sample.y)
 
 
 def _check_classes(sample: Sample) -> None:
@@ -153,7 +153,5 @@ def lda(config: LdaColumns, sample: Sample) -> Reduction:
         rule = f"lda of {sample.classes} classes has at most {limit} components"
         raise refusal(_OPTION, rule, k, f"set 1 to {limit}, or auto")
     axes = oriented(np.asarray(fitted.scalings_[:, :k]).T)
-    mean = sample.moments.mean
-    return _projected(
-        config.method, axes, mean, np.asarray(fitted.explained_variance_ratio_, dtype=np.float64), sample
-    )
+    worth = np.asarray(fitted.explained_variance_ratio_, dtype=np.float64)
+    return _projected(config.method, axes, sample.mean, worth, sample)

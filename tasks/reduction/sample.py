@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
-from tasks.reduction.spectrum import Moments, Spectrum, moments, spectrum
+from tasks.reduction.spectrum import Spectrum, spectrum
 
 __all__ = ["Sample", "refusal"]
 
@@ -63,9 +63,9 @@ class Sample:
         return self.once("uncentred", lambda: spectrum(self.features, centre=False))
 
     @property
-    def moments(self) -> Moments:
-        """Mean and scatter of the features."""
-        return self.once("moments", lambda: moments(self.features))
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of each feature, (d,)."""
+        return self.once("mean", lambda: self.features.mean(axis=0, dtype=np.float64))
 
     @property
     def columns(self) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Moments", "Spectrum", "moments", "oriented", "spectrum"]
+__all__ = ["Moments", "Spectrum", "chunks", "moments", "oriented", "spectrum"]
 
 # 4 million float64 cells, 32 MB, are in flight at once.
 CHUNK_CELLS = 4_000_000
@@ -30,6 +32,12 @@ class Moments:
         return Moments(n, self.mean + step * (other.n / n), scatter)
 
 
+def chunks(X: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut `X` (n, d) into runs of rows of at most `CHUNK_CELLS` cells."""
+    rows = max(1, CHUNK_CELLS // X.shape[1])
+    return (X[start : start + rows] for start in range(0, len(X), rows))
+
+
 def _chunk_moments(X: NDArray[Any]) -> Moments:
     mean = X.mean(axis=0, dtype=np.float64)
     centred = X - mean
@@ -38,11 +46,7 @@ def _chunk_moments(X: NDArray[Any]) -> Moments:
 
 def moments(X: NDArray[Any]) -> Moments:
     """Mean and scatter of `X` (n, d), read in chunks of rows so that memory stays at d x d + 32 MB."""
-    rows = max(1, CHUNK_CELLS // max(1, X.shape[1]))
-    total = _chunk_moments(X[:rows])
-    for start in range(rows, len(X), rows):
-        total = total.merge(_chunk_moments(X[start : start + rows]))
-    return total
+    return reduce(Moments.merge, map(_chunk_moments, chunks(X)))
 
 
 def oriented(axes: NDArray[Any]) -> NDArray[Any]:

@@ -143,3 +143,15 @@ def test_indicators_beside_the_grid_are_refused(
     features = np.hstack([image.features, image.features[:, :1]])
     with pytest.raises(EspalierError, match=r"clean\.impute\.indicator: false"):
         fitted(method, replace(image, features=features, plan=plan))
+
+
+@pytest.mark.parametrize("method", ["pca", "pool", "dct"])
+def test_what_is_explained_and_what_is_lost_add_up_to_one(method: str, image: Sample) -> None:
+    report = fitted(method, image).report
+    assert sum(report["explained_variance"]) + report["reconstruction_error"] == pytest.approx(1)
+
+
+def test_another_sample_does_not_inherit_what_one_has_computed(image: Sample) -> None:
+    first = fitted("pca", image)
+    other = fitted("pca", replace(image, features=image.features[:, ::-1].copy()))
+    assert not np.array_equal(first.arrays()["W"], other.arrays()["W"])

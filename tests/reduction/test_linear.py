@@ -156,5 +156,7 @@ def test_lda_refuses_one_row_a_class(table: Callable[..., Sample]) -> None:
 
 
 def test_a_complete_basis_loses_no_variance() -> None:
-    A = np.random.default_rng(0).normal(size=(4, 4))
-    assert lost_variance(A @ A.T, A) == pytest.approx(0, abs=1e-12)
+    rng = np.random.default_rng(0)
+    assert lost_variance(rng.normal(size=(9, 4)), np.zeros(4), rng.normal(size=(4, 4))) == pytest.approx(
+        0, abs=1e-12
+    )
