@@ -45,6 +45,6 @@ def prune_most(
     notes = list(best.report["notes"])
     if not found.met:
         notes.append(
-            f"no amount keeps the validation metric at {floor:.4f}: amount {found.value:g} has {found.score:.4f}"
+            f"no amount keeps the validation metric at {floor:.4f}: {found.value:g} has {found.score:.4f}"
         )
     return replace(best, report={**best.report, "requested": "auto", "probes": probes, "notes": notes})
