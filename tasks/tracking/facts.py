@@ -1,0 +1,183 @@
+"""What a run is recorded with, read off the stages' reports: metrics, parameters, history, recipe."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tasks.artifacts import Layout, read_json
+
+if TYPE_CHECKING:
+    from tasks.config import Params
+
+__all__ = ["MODELS", "REPORTS", "Facts", "headline_key", "percent", "read_facts"]
+
+MODELS = ("reference", "reduced", "compressed")
+REPORTS = ("clean", "reference", "reduce", "train", "prune", "evaluate", "measure")
+PERCENT = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "ece", "r2"})
+HISTORIES = {"reference": "reference", "reduced": "train", "compressed": "prune"}
+STAGES = {
+    "reference": ("reference",),
+    "reduced": ("reduce", "train"),
+    "compressed": ("reduce", "train", "prune"),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The reports of one result, by stage, and the parameters that made it."""
+
+    params: Params
+    clean: Mapping[str, Any]
+    reference: Mapping[str, Any]
+    reduce: Mapping[str, Any]
+    train: Mapping[str, Any]
+    prune: Mapping[str, Any]
+    evaluate: Mapping[str, Any]
+    measure: Mapping[str, Any]
+
+    @property
+    def headline(self) -> str:
+        """Name of the headline metric."""
+        return str(self.evaluate["metric"])
+
+    def verdict(self, model: str) -> str:
+        """Return the verdict on `model`; the reference has none."""
+        return str(self.evaluate["comparisons"][model]["verdict"]) if model != "reference" else "reference"
+
+    @property
+    def columns(self) -> tuple[int, int]:
+        """Columns, or features, before and after the reduction."""
+        return int(self.reduce["columns"]["before"]), int(self.reduce["columns"]["after"])
+
+    @property
+    def amount(self) -> float:
+        """Share that pruning removed."""
+        return float(self.prune.get("amount") or 0.0)
+
+    @property
+    def recipe(self) -> str:
+        """What tells this result from others, what differs first: '196 col, -80 %, mlp'."""
+        pruned = f"-{100 * self.amount:g} %" if self.amount else "unpruned"
+        return f"{self.columns[1]} col, {pruned}, {self.params.model.method}"
+
+    def metrics(self, model: str) -> dict[str, float]:
+        """Return every metric of `model`, the headline first; the keys are the same for every model."""
+        return {
+            **self._quality(model),
+            **self._size(model),
+            **self._speed(model),
+            **self._difference(model),
+        }
+
+    def _quality(self, model: str) -> dict[str, float]:
+        judged = self.evaluate["models"][model]
+        low, high = judged["interval"]
+        key, scale = percent(self.headline)
+        ordered = sorted(judged["metrics"].items(), key=lambda item: item[0] != self.headline)
+        found = {f"test/{name}": value for name, value in _scaled(dict(ordered))}
+        found |= {f"test/{key}_low": scale * low, f"test/{key}_high": scale * high}
+        found |= {f"valid/{name}": value for name, value in _scaled(judged["valid"])}
+        return found | {f"gap/{key}": scale * judged["gap"]}
+
+    def _size(self, model: str) -> dict[str, float]:
+        size, dense = (self.evaluate["models"][name]["size"] for name in (model, "reference"))
+        found = {f"size/{name}": float(value) for name, value in size.items() if value is not None}
+        found["size/log10_bytes"] = math.log10(size["bytes"])
+        return found | {"size/times_smaller": dense["bytes"] / size["bytes"]}
+
+    def _speed(self, model: str) -> dict[str, float]:
+        timed, dense = (self.measure["latency"][name] for name in (model, "reference"))
+        found = {f"speed/{name}": float(value) for name, value in timed.items() if value is not None}
+        found["speed/times_faster"] = dense["p50_us"] / timed["p50_us"]
+        return found | {"cost/train_s": self.train_seconds(model)}
+
+    def _difference(self, model: str) -> dict[str, float]:
+        key, scale = percent(self.headline)
+        same = {"difference": 0.0, "low": 0.0, "high": 0.0}
+        found = self.evaluate["comparisons"].get(model, same) if model != "reference" else same
+        ends = {"": found["difference"], "_low": found["low"], "_high": found["high"]}
+        return {f"difference/{key}{end}": scale * value for end, value in ends.items() if value is not None}
+
+    def train_seconds(self, model: str) -> float:
+        """Return the seconds spent on `model` itself: reduction, training, pruning."""
+        return float(sum(self.measure.get("seconds", {}).get(stage, 0.0) for stage in STAGES[model]))
+
+    def history(self, model: str) -> list[dict[str, float]]:
+        """Return the epochs of `model`'s last training: ``epoch/...`` values."""
+        records = getattr(self, HISTORIES[model]).get("history") or []
+        key, scale = percent("accuracy" if self.evaluate["task"] == "classification" else "r2")
+        return [
+            {
+                "epoch/train_loss": record["train_loss"],
+                "epoch/valid_loss": record["valid_loss"],
+                f"epoch/valid_{key}": scale * record["valid_metric"],
+                "epoch/lr": record["lr"],
+            }
+            for record in records
+        ]
+
+    def parameters(self, model: str) -> dict[str, str]:
+        """Return the flat parameters that made `model`, every 'auto' resolved; all models share the keys."""
+        flat = dict(_flat(self.params.model_dump(mode="json", by_alias=True)))
+        modes = {f"{key}.mode": value for key, value in flat.items() if value == "auto"}
+        flat |= modes | self._resolved(flat) | self._undone(model)
+        return {key: _text(value) for key, value in flat.items()}
+
+    def _resolved(self, flat: Mapping[str, Any]) -> dict[str, Any]:
+        known = {
+            "reduce.columns.components": self.columns[1],
+            "prune.amount": self.amount,
+            "evaluate.metric": self.headline,
+            "evaluate.threshold": self.evaluate.get("threshold"),
+            "source.task": self.evaluate["task"],
+        }
+        always = {"reduce.columns.components", "prune.amount"}
+        return {key: value for key, value in known.items() if key in always or flat.get(key) == "auto"}
+
+    def _undone(self, model: str) -> dict[str, Any]:
+        """Return what did not happen to a model that stands before pruning, or before reduction too."""
+        if model == "compressed":
+            return {}
+        unpruned = {"prune.method": "none", "prune.amount": 0.0}
+        if model == "reduced":
+            return unpruned
+        dense = {"reduce.columns.method": "none", "reduce.columns.components": self.columns[0]}
+        return unpruned | dense | {"reduce.rows.method": "none", "reduce.rows.factor": 1.0}
+
+
+def read_facts(layout: Layout, params: Params) -> Facts:
+    """Read the reports of every stage."""
+    return Facts(params, **{name: read_json(layout.report(name)) for name in REPORTS})
+
+
+def percent(metric: str) -> tuple[str, float]:
+    """Return the key and the factor `metric` is logged with: MLflow's bars show two decimals only."""
+    return (f"{metric}_pct", 100.0) if metric in PERCENT else (metric, 1.0)
+
+
+def headline_key(metric: str) -> str:
+    """Return the key of the headline metric `metric` on the test rows."""
+    return f"test/{percent(metric)[0]}"
+
+
+def _scaled(metrics: Mapping[str, float | None]) -> Iterator[tuple[str, float]]:
+    for name, value in metrics.items():
+        key, scale = percent(name)
+        if value is not None:
+            yield key, scale * value
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,60 @@
+"""What makes a result the same one: its outputs and its parameters; and where its code stood."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasks.config import Params
+
+__all__ = ["Code", "code_version", "identity", "output_hash", "result_hashes"]
+
+MEASURED = frozenset({"reports/measure.json", "reports/report.html"})
+
+
+@dataclass(frozen=True)
+class Code:
+    """Commit, '' where there is none; dirty: tracked files other than dvc.lock differ from it."""
+
+    commit: str
+    dirty: bool
+
+
+def result_hashes(lock: Mapping[str, str]) -> dict[str, str]:
+    """Return the output hashes that tell results apart, so without those that `measure` writes."""
+    return {path: lock[path] for path in sorted(lock) if path not in MEASURED}
+
+
+def identity(params: Params, lock: Mapping[str, str]) -> str:
+    """Return the hex SHA-256 of a result's output hashes and parameters."""
+    facts = [result_hashes(lock), params.model_dump(mode="json", by_alias=True, exclude={"registry"})]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def output_hash(lock: Mapping[str, str], path: str) -> str | None:
+    """Return DVC's hash of `path`, or of the nearest folder above it that DVC tracks."""
+    places = [path, *(str(parent) for parent in Path(path).parents)]
+    return next((lock[place] for place in places if place in lock), None)
+
+
+def code_version(root: Path) -> Code:
+    """Return the commit checked out at `root` and whether tracked files differ from it."""
+    commit = _git(root, "rev-parse", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
+    return Code(commit, bool(changed))
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        ended = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=30
+        )
+    except FileNotFoundError:
+        return ""
+    return ended.stdout.strip() if ended.returncode == 0 else ""

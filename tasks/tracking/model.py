@@ -1,0 +1,128 @@
+"""The exported model as MLflow stores it: code, ONNX, plan and encoding; no torch, nothing inferred."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+import tasks.data.encoding as encoding
+from tasks.artifacts import Layout, raw_dtypes, read_json
+from tasks.tracking.store import environment, quiet
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema
+
+__all__ = ["input_example", "log_model", "package", "requirements", "signature"]
+
+CODE = Path(__file__).parents[1] / "export" / "serving.py"
+NEEDED = ("mlflow", "numpy", "onnxruntime", "pandas")
+LABELS = {"int": "long", "float": "double", "bool": "boolean", "str": "string"}
+
+
+def log_model(
+    client: MlflowClient, layout: Layout, *, experiment: str, run: str, name: str, facts: Mapping[str, str]
+) -> str:
+    """Store the compressed export as a LoggedModel of `run`, `facts` its parameters; return its id."""
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model
+
+    held = client.create_logged_model(
+        experiment, name=name, source_run_id=run, params=dict(facts), model_type="espalier"
+    )
+    with tempfile.TemporaryDirectory() as folder, _silent():
+        stored = Path(folder) / "model"
+        package(layout, stored, Model(run_id=run, model_id=held.model_id))
+        client.log_model_artifacts(held.model_id, str(stored))
+    client.finalize_logged_model(held.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run, models=[LoggedModelOutput(held.model_id, step=0)])
+    return str(held.model_id)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    with environment(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false"), quiet("mlflow.pyfunc"):
+        yield
+
+
+def package(layout: Layout, folder: Path, model: Any = None) -> None:
+    """Write the compressed export to `folder` as a pyfunc; `model` is an mlflow ``Model`` to complete."""
+    from mlflow import pyfunc
+
+    plan = read_json(layout.serving("compressed"))
+    dtypes = raw_dtypes(layout.raw) if layout.raw.exists() else {}
+    pyfunc.save_model(
+        str(folder),
+        python_model=str(CODE),
+        artifacts={
+            "model": str(layout.onnx("compressed")),
+            "plan": str(layout.serving("compressed")),
+            "encoding": str(encoding.__file__),
+        },
+        pip_requirements=requirements(),
+        signature=signature(plan, dtypes),
+        input_example=input_example(plan, dtypes),
+        mlflow_model=model,
+    )
+
+
+def requirements() -> list[str]:
+    """Return the pinned packages that serving needs; given, because inferring them takes seven seconds."""
+    return [f"{name}=={version(name)}" for name in NEEDED]
+
+
+def signature(plan: Mapping[str, Any], dtypes: Mapping[str, str]) -> ModelSignature:
+    """Return the required raw columns with their types, and the columns of the answer.
+
+    MLflow's ``double`` takes floats only and ``string`` text only. A column that holds anything else
+    (whole numbers, which become floats where a cell is missing; truth values; dates) is declared ``any``
+    and checked by the model itself. `dtypes` are the raw table's.
+    """
+    from mlflow.models import ModelSignature
+
+    entries = plan["encoding"]["columns"]
+    inputs = [(entry["source"], _declared(entry, dtypes)) for entry in entries]
+    return ModelSignature(_schema(inputs), _schema(_answer(plan)))
+
+
+def _schema(columns: Iterable[tuple[str, str]]) -> Schema:
+    from mlflow.types import Schema
+
+    described = [{"name": name, "type": kind, "required": True} for name, kind in columns]
+    schema: Schema = Schema.from_json(json.dumps(described))
+    return schema
+
+
+def input_example(plan: Mapping[str, Any], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """Return one made-up row of the right schema: never a real one, for MLflow stores it readable."""
+    cells = {entry["source"]: _made_up(entry, dtypes) for entry in plan["encoding"]["columns"]}
+    return pd.DataFrame([cells])
+
+
+def _declared(entry: Mapping[str, Any], dtypes: Mapping[str, str]) -> str:
+    raw = dtypes.get(entry["source"], "float" if entry["kind"] == "number" else "string")
+    if entry["kind"] == "number":
+        return "double" if raw == "float" else "any"
+    return "string" if raw == "string" else "any"
+
+
+def _made_up(entry: Mapping[str, Any], dtypes: Mapping[str, str]) -> Any:
+    kind = entry["kind"]
+    if kind == "number":
+        return 0.0 if _declared(entry, dtypes) == "double" else 0
+    return {"category": (entry.get("levels") or ["a"])[0], "date": "2000-01-01"}.get(kind, "some words")
+
+
+def _answer(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if plan["task"] == "regression":
+        return [("prediction", "double")]
+    label = LABELS[plan["label_dtype"]]
+    return [("prediction", label), *((f"probability_{name}", "double") for name in plan["labels"])]

@@ -1,0 +1,101 @@
+"""The result as Markdown: on the run's page, the experiment's and the registered version's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tasks.tracking.facts import MODELS, Facts, percent
+
+__all__ = ["result_note", "result_table", "summary_line"]
+
+TITLES = {"reference": "reference", "reduced": "reduced", "compressed": "reduced + pruned"}
+
+
+def result_table(facts: Facts) -> str:
+    """Return one row a figure, one column a model."""
+    rows = [(title, [show(facts, name) for name in MODELS]) for title, show in _figures(facts)]
+    head = ["| | " + " | ".join(TITLES[name] for name in MODELS) + " |", "|---|---:|---:|---:|"]
+    return "\n".join(head + [f"| {title} | " + " | ".join(cells) + " |" for title, cells in rows])
+
+
+def summary_line(facts: Facts) -> str:
+    """Return the result in one plain sentence."""
+    figures = facts.metrics("compressed")
+    key, _ = percent(facts.headline)
+    unit = " %" if key.endswith("_pct") else ""
+    return (
+        f"{facts.headline.replace('_', ' ')} {figures[f'test/{key}']:.4g}{unit}, "
+        f"{figures['size/times_smaller']:.1f}x smaller and {figures['speed/times_faster']:.1f}x faster "
+        f"than the reference: {facts.verdict('compressed')}"
+    )
+
+
+def result_note(facts: Facts, versions: Mapping[str, str]) -> str:
+    """Return sentence, table, recipe and the `versions` of code and data, plain text first."""
+    reduce, prune = facts.reduce["columns"], facts.prune
+    before, after = facts.columns
+    sample = facts.params.evaluate.factor
+    lines = [
+        summary_line(facts) + ".",
+        "",
+        result_table(facts),
+        "",
+        f"Reduction: {reduce['method']}, {before} to {after}; rows {facts.reduce['rows']['method']}.",
+        f"Pruning: {prune['method']}, {100 * facts.amount:g} % removed; "
+        f"parameters {prune['parameters_before']:,} to {prune['parameters_after']:,}.",
+        _verdicts(facts),
+        f"Timed on {facts.measure.get('machine', {}).get('cpu', 'this machine')}, "
+        f"{facts.params.measure.threads} thread(s).",
+    ]
+    if sample < 1:
+        lines.append(f"A quick look: these figures stand on {100 * sample:g} % of the test rows.")
+    return "\n".join([*lines, "", *(f"- {name}: `{value}`" for name, value in versions.items())])
+
+
+def _verdicts(facts: Facts) -> str:
+    found = facts.evaluate["comparisons"]["compressed"]
+    needed = found.get("rows_needed")
+    more = f" About {needed:,} test rows would show it." if needed else ""
+    scale = percent(facts.headline)[1]
+    return (
+        f"Difference to the reference {scale * found['difference']:+.2f} "
+        f"[{scale * found['low']:+.2f}, {scale * found['high']:+.2f}], "
+        f"margin {scale * found['margin']:.4g}: {found['verdict']}.{more}"
+    )
+
+
+def _figures(facts: Facts) -> list[tuple[str, Callable[[Facts, str], str]]]:
+    key, _ = percent(facts.headline)
+    unit = " %" if key.endswith("_pct") else ""
+    return [
+        (f"test {facts.headline.replace('_', ' ')}{unit}", lambda f, m: _with_interval(f.metrics(m), key)),
+        ("parameters", lambda f, m: _with_factor(f, m, "parameters")),
+        ("multiply-adds", lambda f, m: _with_factor(f, m, "multiply_adds")),
+        ("bytes (ONNX)", lambda f, m: _with_factor(f, m, "bytes")),
+        ("columns read", lambda f, m: f"{_size(f, m)['inputs']:,}"),
+        ("latency p50, batch 1", _latency),
+        ("rows/s, large batch", lambda f, m: f"{f.measure['latency'][m]['rows_per_s']:,.0f}"),
+        ("training s", lambda f, m: f"{f.train_seconds(m):.1f}"),
+    ]
+
+
+def _size(facts: Facts, model: str) -> Mapping[str, Any]:
+    size: Mapping[str, Any] = facts.evaluate["models"][model]["size"]
+    return size
+
+
+def _with_interval(figures: Mapping[str, float], key: str) -> str:
+    value, low, high = (figures[f"test/{key}{end}"] for end in ("", "_low", "_high"))
+    return f"{value:.4g} [{low:.4g}, {high:.4g}]"
+
+
+def _with_factor(facts: Facts, model: str, name: str) -> str:
+    value, dense = _size(facts, model)[name], _size(facts, "reference")[name]
+    return f"{value:,}" if model == "reference" or not value else f"{value:,} ({dense / value:.1f}x)"
+
+
+def _latency(facts: Facts, model: str) -> str:
+    factor = facts.metrics(model)["speed/times_faster"]
+    shown = f"{facts.measure['latency'][model]['p50_us']:.1f} us"
+    return shown if model == "reference" else f"{shown} ({factor:.1f}x)"

@@ -1,0 +1,139 @@
+"""One MLflow run for each distinct result, with a nested run for each model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.artifacts import Layout
+from tasks.tracking import links
+from tasks.tracking.facts import MODELS, read_facts
+from tasks.tracking.identity import identity
+from tasks.tracking.store import experiment_id, open_client, reported
+from tasks.tracking.views import CHARTS, TABLE
+from tasks.tracking.writer import Writer
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from tasks.config import Params
+    from tasks.outcome import StageOutcome
+
+__all__ = ["Recorded", "record"]
+
+FINISHED = "espalier.finished"
+PAGE = 200
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A result as it stands in MLflow.
+
+    Attributes
+    ----------
+    run_id : str
+        The result's run.
+    url : str
+        Page of that run.
+    existing : bool
+        True where the same result had been recorded before.
+    runs : dict
+        Nested run of each model.
+    model_id : str
+        The LoggedModel of the compressed export.
+    experiment_id : str
+    views : dict
+        Pages `table`, `charts` and `compare` (the result's three models side by side).
+    """
+
+    run_id: str
+    url: str
+    existing: bool
+    runs: Mapping[str, str]
+    model_id: str
+    experiment_id: str
+    views: Mapping[str, str]
+
+
+def record(
+    root: Path,
+    params: Params,
+    outcomes: Sequence[StageOutcome],
+    *,
+    flow_run_id: str | None,
+    lock: Mapping[str, str],
+) -> Recorded:
+    """Record the workspace's result from its reports, unless it is recorded already.
+
+    Parameters
+    ----------
+    root
+        The workspace.
+    params
+        Its parameters.
+    outcomes
+        What became of each stage.
+    flow_run_id
+        Prefect's id of the run, None outside a flow.
+    lock
+        DVC's hash of each stage output, by path.
+
+    Raises
+    ------
+    EspalierError
+        When MLflow cannot be reached or written. What was recorded so far is replaced by the next call.
+    """
+    with reported(root):
+        client = open_client(root)
+        experiment = experiment_id(client, root, params.registry.name)
+        mark = identity(params, lock)
+        known = _finished(client, experiment, mark)
+        if known is None:
+            writer = Writer(client, root, experiment, read_facts(Layout(root), params), lock)
+            written = writer.write(mark, outcomes, flow_run_id)
+            client.set_tag(written, FINISHED, "true")
+            return _recorded(client, root, client.get_run(written), existing=False)
+        return _recorded(client, root, known, existing=True)
+
+
+def _finished(client: MlflowClient, experiment: str, mark: str) -> Run | None:
+    """Return the finished run of a result; what a killed recording left of it is deleted."""
+    found = client.search_runs([experiment], f"tags.`espalier.identity` = '{mark}'", max_results=PAGE)
+    for run in found:
+        if run.data.tags.get(FINISHED) != "true":
+            _delete(client, run)
+    return next((run for run in found if run.data.tags.get(FINISHED) == "true"), None)
+
+
+def _delete(client: MlflowClient, run: Run) -> None:
+    for part in [*_nested(client, run), run]:
+        where = f"source_run_id = '{part.info.run_id}'"
+        for model in client.search_logged_models([part.info.experiment_id], where):
+            client.delete_logged_model(model.model_id)
+        client.delete_run(part.info.run_id)
+
+
+def _nested(client: MlflowClient, run: Run) -> list[Run]:
+    where = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    return list(client.search_runs([run.info.experiment_id], where, max_results=PAGE))
+
+
+def _recorded(client: MlflowClient, root: Path, run: Run, *, existing: bool) -> Recorded:
+    runs = {nested.data.tags["espalier.model"]: nested.info.run_id for nested in _nested(client, run)}
+    experiment, base = run.info.experiment_id, links.server(root)
+    return Recorded(
+        run_id=run.info.run_id,
+        url=links.run_page(base, experiment, run.info.run_id),
+        existing=existing,
+        runs={name: runs[name] for name in MODELS},
+        model_id=run.data.tags["espalier.model_id"],
+        experiment_id=experiment,
+        views={
+            "table": links.runs_page(base, experiment, TABLE),
+            "charts": links.runs_page(base, experiment, CHARTS, chart=True),
+            "compare": links.compare_page(base, [experiment], [runs[name] for name in MODELS]),
+        },
+    )

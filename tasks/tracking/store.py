@@ -1,0 +1,211 @@
+"""Where MLflow keeps runs: address, database, experiment, and errors a user can act on."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import sqlite3
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tasks.artifacts import Layout
+from tasks.errors import EspalierError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = [
+    "environment",
+    "experiment_id",
+    "open_client",
+    "prepare",
+    "quiet",
+    "reported",
+    "tracking_uri",
+    "user",
+]
+
+TIMEOUT = 5.0
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+REMEDY = (
+    "Nothing computed is lost: start the server or unset MLFLOW_TRACKING_URI, then run again to record it"
+)
+
+
+def _folder(root: Path) -> Path:
+    return Layout(root.resolve()).state / "mlflow"
+
+
+def tracking_uri(root: Path) -> str:
+    """Return MLFLOW_TRACKING_URI where it is set, else the SQLite database of the workspace."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_folder(root) / 'mlflow.db'}"
+
+
+def prepare(root: Path, name: str | None = None) -> str:
+    """Create what recording needs (database, experiment) and return the experiment's id.
+
+    The experiment is called `name`, by default the workspace's registered model.
+
+    A fresh database costs seconds of migrations, so call it early, in a thread. Two calls at once are safe.
+
+    Raises
+    ------
+    EspalierError
+        When MLflow cannot be reached or written.
+    """
+    with reported(root):
+        return experiment_id(open_client(root), root, name or _registered_name(root))
+
+
+def open_client(root: Path) -> MlflowClient:
+    """Return a client bound to the workspace's store, after a look whether that answers."""
+    from mlflow import MlflowClient
+
+    uri = tracking_uri(root)
+    if urlsplit(uri).scheme in ("http", "https"):
+        _require_answer(uri)
+    elif uri == f"sqlite:///{_folder(root) / 'mlflow.db'}":
+        _require_database(_folder(root) / "mlflow.db")
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def experiment_id(client: MlflowClient, root: Path, name: str) -> str:
+    """Return the id of experiment `name`, created or restored where necessary."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        own = tracking_uri(root).startswith("sqlite:")
+        location = (_folder(root) / "artifacts").as_uri() if own else None
+        try:
+            return str(client.create_experiment(name, artifact_location=location, tags=KIND))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return experiment_id(client, root, name)
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def _registered_name(root: Path) -> str:
+    from tasks.config import load_params
+
+    return load_params(root).registry.name
+
+
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Set environment variables for a block; MLflow takes some settings no other way."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def reported(root: Path) -> Iterator[None]:
+    """Turn what an absent, full or read-only store raises into one line."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EspalierError(f"MLflow at {tracking_uri(root)} failed: {reason}. {REMEDY}") from error
+
+
+def user() -> str:
+    """Return the name shown as 'created by'."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _require_answer(uri: str) -> None:
+    """Ask a server for its health once: MLflow's client would retry for minutes."""
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=TIMEOUT):
+            return
+    except urllib.error.HTTPError:
+        return
+    except (urllib.error.URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise EspalierError(f"MLflow at {uri} does not answer ({reason}). {REMEDY}") from error
+
+
+def _require_database(path: Path) -> None:
+    """Create the database where there is none, and look into it: MLflow retries a broken one for minutes."""
+    if not path.exists():
+        _create_database(path)
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise EspalierError(
+            f"{path}: not a usable database ({error}). Move it away, with the runs in it, then run again"
+        ) from error
+
+
+def _create_database(path: Path) -> None:
+    """Migrate a database beside `path` and link it there whole, so that a killed start leaves none."""
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        with _hurried(temporary), quiet("mlflow.store.db.utils"):
+            MlflowClient(f"sqlite:///{temporary}").search_experiments(max_results=1)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _hurried(path: Path) -> Iterator[None]:
+    """Open `path` without a disk flush per migration: seconds of a fresh database are waiting for the disk."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def relax(connection: Any, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            opened = connection.execute("PRAGMA database_list").fetchone()[2]
+            if Path(opened).name == path.name:
+                connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", relax)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", relax)
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Keep the informational lines of logger `name` to itself for a block."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
