@@ -34,7 +34,7 @@ DATE_PARTS: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "year": lambda when: when.year,
     "month": lambda when: when.month,
     "day": lambda when: when.day,
-    "weekday": lambda when: when.weekday,
+    "weekday": lambda when: when.day_of_week,
     "hour": lambda when: when.hour,
     "minute": lambda when: when.minute,
 }

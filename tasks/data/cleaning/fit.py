@@ -63,7 +63,7 @@ def fit_clean(frame: pd.DataFrame, meta: RawMeta, config: CleanConfig) -> Cleane
         decisions += made
     cleaner, kept, made = _fit(rows.iloc[parts["train"]], meta, config)
     parts = {**parts, "train": parts["train"][kept]}
-    encoded = {name: _rows(cleaner, rows, part, known) for name, part in parts.items()}
+    encoded = {name: _rows(cleaner, rows, part, known, name) for name, part in parts.items()}
     return Cleaned(cleaner, **encoded, report=_report(frame, meta, cleaner, encoded, decisions + made))
 
 
@@ -83,12 +83,14 @@ def _fit(train: pd.DataFrame, meta: RawMeta, config: CleanConfig) -> tuple[Clean
     return Cleaner(encoding, plan, target), rows, decisions + made + isolated + dropped + filled
 
 
-def _rows(cleaner: Cleaner, frame: pd.DataFrame, part: Indices, known: Indices) -> Rows:
+def _rows(cleaner: Cleaner, frame: pd.DataFrame, part: Indices, known: Indices, name: str) -> Rows:
     mine = frame.iloc[part]
     try:
         return Rows(cleaner.encode(mine), cleaner.encode_target(mine[cleaner.target.name]), known[part])
     except ValueError as error:
-        raise EspalierError(f"{error}: training rows cannot teach it") from error
+        raise EspalierError(
+            f"{error} (in the {name} rows); choose another clean.split or mend the row"
+        ) from error
 
 
 def _report(

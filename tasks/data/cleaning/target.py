@@ -64,8 +64,6 @@ def _fit_labels(values: pd.Series, meta: RawMeta, config: TargetConfig) -> tuple
         raise EspalierError(
             f"target {meta.target!r} has one class ({labels[0]!r}) in the training rows; two are needed"
         )
-    if len(values) < len(labels):
-        raise EspalierError(f"{len(values)} training rows for {len(labels)} classes of {meta.target!r}")
     return TargetPlan("classification", meta.target, tuple(labels), label_type(values)), []
 
 

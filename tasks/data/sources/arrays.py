@@ -43,8 +43,10 @@ def read_npy(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
     _check_magic(path, shown)
     try:
         stored = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise _unreadable(shown, error) from error
+    if not isinstance(stored, np.ndarray):
+        raise EspalierError(f"{shown} is not an array but an archive; name it .npz")
     return from_table(stored, shown)
 
 

@@ -45,7 +45,7 @@ def _resolved(url: URL, root: Path, shown: str) -> URL:
         return url
     path = root / url.database
     if not path.is_file():
-        raise EspalierError(f"source.uri: no database file {url.database}")
+        raise EspalierError(f"source.uri: no database file behind {shown}")
     return url.set(database=str(path))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -49,7 +50,7 @@ def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
         raise EspalierError(f"{shown}: {_undecodable(path)}; save it as UTF-8") from error
     except pd.errors.EmptyDataError as error:
         raise EspalierError(f"{shown} is empty: it has no header line") from error
-    except (pd.errors.ParserError, gzip.BadGzipFile, EOFError) as error:
+    except (pd.errors.ParserError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise EspalierError(f"{shown} is no readable table: {str(error).strip()}") from error
     return Loaded(frame)
 
