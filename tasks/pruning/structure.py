@@ -65,20 +65,19 @@ def survey(network: nn.Module, example: Tensor) -> Survey:
     """
     probe = copy.deepcopy(network)
     graph, names = _trace(probe, example), {module: name for name, module in probe.named_modules()}
-    sinks = {node.module for node in graph.module2node.values() if not node.outputs}
     groups: list[UnitGroup] = []
     left: dict[str, str] = {}
-    output: set[str] = set()
+    known: set[str] = set()
     for coupled in list(graph.get_all_groups()):
         group = _describe(graph, coupled, names)
-        if any(dep.target.module in sinks and _cuts_output(graph, dep) for dep, _ in coupled):
-            output.update(group.members)
-        elif (why := _refusal(network, example, group)) is not None:
-            left.update(dict.fromkeys(group.members, why))
-        else:
+        known.update(group.members)
+        if _holds_output(graph, coupled):
+            continue
+        if (why := _refusal(network, example, group)) is None:
             groups.append(group)
-    reached = {member for group in groups for member in group.members} | set(left) | output
-    left.update({n: why for n, why in _unreached(network) if n not in reached})
+        else:
+            left.update(dict.fromkeys(group.members, why))
+    left.update((name, why) for name, why in _unreached(network) if name not in known)
     order = list(names.values())
     return Survey(tuple(sorted(groups, key=lambda group: order.index(group.name))), left)
 
@@ -133,6 +132,12 @@ def _trace(network: nn.Module, example: Tensor) -> Any:
     for weight, flag in flags:
         weight.requires_grad_(flag)
     return graph
+
+
+def _holds_output(graph: Any, coupled: Any) -> bool:
+    """Tell whether the network's answers would lose an element: nothing follows what is cut."""
+    sinks = {node.module for node in graph.module2node.values() if not node.outputs}
+    return any(dep.target.module in sinks and _cuts_output(graph, dep) for dep, _ in coupled)
 
 
 def _cuts_output(graph: Any, dep: Any) -> bool:
