@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+import torch
+import torch_pruning
+from torch import nn
+
+from tasks.evaluation.efficiency import multiply_adds, nonzeros, parameters, size_of, stored_bytes
+from tasks.export.fold import fold
+from tasks.models.cnn import Cnn1d, Cnn2d
+from tasks.models.graph import Graph
+from tasks.models.layers import Dct, Grid, Impute, Project, Scale, Softmax
+from tasks.models.mlp import Mlp
+from tasks.models.resmlp import ResMlp
+
+
+def _graph(p, network, *reducer, scale=True):
+    layers = [Impute(torch.zeros(p)), *([Scale(torch.zeros(p), torch.ones(p))] if scale else [])]
+    reduced = nn.Sequential(*reducer) if reducer else nn.Identity()
+    names = [f"x{i}" for i in range(p)]
+    return Graph(names, nn.Sequential(*layers), reduced, network, Softmax(), "classification").eval()
+
+
+def test_multiply_adds_of_an_mlp_closed_form():
+    assert multiply_adds(_graph(6, Mlp((6,), (5, 4), 3))) == 6 + 6 * 5 + 5 * 4 + 4 * 3
+
+
+def test_folding_takes_the_scaling_away():
+    assert multiply_adds(fold(_graph(6, Mlp((6,), (5, 4), 3)))) == 6 * 5 + 5 * 4 + 4 * 3
+
+
+def test_a_projection_counts_in_multiply_adds_and_parameters():
+    graph = _graph(6, Mlp((2,), (50,), 3), Project(torch.ones(6, 2), torch.ones(2)))
+    assert multiply_adds(graph) == 6 + 6 * 2 + 2 * 50 + 50 * 3
+    assert parameters(graph) == (6 * 2 + 2) + (2 * 50 + 50) + (50 * 3 + 3)
+
+
+def test_multiply_adds_of_convolutions_closed_form():
+    grid = Grid(torch.arange(36), (1, 6, 6))
+    graph = _graph(36, Cnn2d((1, 6, 6), (4, 2), 3), grid, scale=False)
+    convolutions = 4 * 9 * 36 + 2 * 4 * 9 * 9
+    norms = 4 * 36 + 2 * 9
+    assert multiply_adds(graph) == convolutions + norms + 2 * 3
+
+
+def test_multiply_adds_of_the_dct_closed_form():
+    grid = Grid(torch.arange(24), (1, 4, 6))
+    graph = _graph(24, Mlp((6,), (), 2), grid, Dct((1, 4, 6), (2, 3)), nn.Flatten(), scale=False)
+    assert multiply_adds(graph) == 4 * 6 * 3 + 2 * 4 * 3 + 6 * 2
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (Mlp((9,), (8, 4), 3), (9,)),
+        (Cnn1d((2, 12), (4, 3), 3), (2, 12)),
+        (Cnn2d((1, 8, 8), (4, 3), 3, hidden=(5,)), (1, 8, 8)),
+        (ResMlp((9,), 6, (5,), 3), (9,)),
+    ],
+)
+def test_the_count_agrees_with_torch_prunings(network, shape):
+    """Its counter adds a few operations for biases, norms and pooling; products dominate both."""
+    cells = int(torch.tensor(shape).prod())
+    reducer = (Grid(torch.arange(cells), shape),) if len(shape) > 1 else ()
+    ours = multiply_adds(_graph(cells, network, *reducer, scale=False))
+    theirs, theirs_parameters = torch_pruning.utils.count_ops_and_params(network, torch.zeros(1, *shape))
+    extra = 4 * sum(p.shape[0] for p in network.parameters()) * max(cells, 1)
+    assert ours <= theirs + extra
+    assert theirs <= ours + extra
+    assert parameters(_graph(cells, network, *reducer)) == theirs_parameters
+
+
+def test_nonzeros_leave_out_zeros():
+    graph = _graph(4, Mlp((4,), (3,), 2))
+    with torch.no_grad():
+        graph.network.body[0].weight.zero_()
+    assert parameters(graph) - nonzeros(graph) == 12
+
+
+def test_counting_leaves_no_hooks_behind():
+    graph = _graph(4, Mlp((4,), (3,), 2))
+    multiply_adds(graph)
+    assert not any(module._forward_hooks for module in graph.modules())
+
+
+def test_gzip_bytes_do_not_depend_on_the_clock(tmp_path):
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"weights " * 100)
+    assert stored_bytes(file) == (800, len(gzip.compress(b"weights " * 100, 9, mtime=0)))
+    assert stored_bytes(file)[1] < 100
+
+
+def test_a_size_says_everything(tmp_path):
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"0123456789")
+    size = size_of(_graph(4, Mlp((4,), (3,), 2)), file).to_dict()
+    assert list(size) == ["parameters", "nonzeros", "multiply_adds", "bytes", "gzip_bytes", "inputs"]
+    assert (size["inputs"], size["bytes"]) == (4, 10)
