@@ -19,7 +19,7 @@ from tasks.training.device import runtime
 from tasks.training.losses import Distil, balanced_weights, build_loss, label_loss
 from tasks.training.optimisers import build_optimiser
 from tasks.training.records import EpochRecord, Fit, Hooks, Rounds
-from tasks.training.run import Run, isolated, mixed_dtype, resume, save, snapshot, training_key
+from tasks.training.run import Run, isolated, mixed_dtype, resume, save, seed_noise, snapshot, training_key
 from tasks.training.schedules import SCHEDULES
 from tasks.training.scoring import metric, network_inputs, predict_split
 from tasks.training.seeds import NOISE, derived_seed, permutation
@@ -171,7 +171,7 @@ def _epoch(
     if run.hooks.before_epoch:
         run.hooks.before_epoch(run.network, epoch, run.epochs)
     order = _order(run, len(train), rounds, epoch)
-    torch.manual_seed(derived_seed(run.seed, NOISE, epoch))
+    seed_noise(derived_seed(run.seed, NOISE, epoch), run.device)
     train_loss = _steps(run, _batches(run, train, teacher, order), len(spans(len(order), run.config.batch)))
     valid_loss, valid_metric = _judge(run, valid) if valid is not None else (math.nan, math.nan)
     if not math.isfinite(train_loss) or (valid is not None and not math.isfinite(valid_loss)):
@@ -186,7 +186,7 @@ def _steps(run: Run, batches: Iterator[Batch], count: int) -> float:
     total, rows = torch.zeros((), device=run.device), 0
     for index, batch in enumerate(batches):
         group["lr"] = run.lr * schedule((done + index / count) / run.epochs, losses)
-        total += _step(run, *batch) * len(batch[1])
+        total.add_(_step(run, *batch), alpha=len(batch[1]))
         rows += len(batch[1])
     return float(total) / rows
 
@@ -194,15 +194,15 @@ def _steps(run: Run, batches: Iterator[Batch], count: int) -> float:
 def _step(run: Run, X: Tensor, y: Tensor, soft: Tensor | None) -> Tensor:
     """Take one optimiser step; return its loss."""
     for parameter in run.optimiser.param_groups[0]["params"]:
-        parameter.grad = None
+        parameter.grad = None  # fresh gradients are assigned, not added
     loss = run.loss(_outputs(run, X), y, soft)
     (run.scaler.scale(loss) if run.scaler else loss).backward()  # type: ignore[no-untyped-call]
     if run.config.clip_norm > 0:
         if run.scaler:
-            run.scaler.unscale_(run.optimiser)
+            run.scaler.unscale_(run.optimiser)  # type: ignore[arg-type]  # torch's own beside a scaler
         nn.utils.clip_grad_norm_(run.network.parameters(), run.config.clip_norm)
     if run.scaler:
-        run.scaler.step(run.optimiser)
+        run.scaler.step(run.optimiser)  # type: ignore[arg-type]  # torch's own beside a scaler
         run.scaler.update()
     else:
         run.optimiser.step()

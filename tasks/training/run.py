@@ -11,15 +11,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.config import TrainConfig
 from tasks.training.losses import Loss
+from tasks.training.optimisers import Optimiser
 from tasks.training.records import EpochRecord, Hooks
 
-__all__ = ["Run", "better", "isolated", "mixed_dtype", "resume", "save", "snapshot", "training_key"]
+__all__ = [
+    "Run",
+    "better",
+    "isolated",
+    "mixed_dtype",
+    "resume",
+    "save",
+    "seed_noise",
+    "snapshot",
+    "training_key",
+]
 
 
 @dataclass
@@ -27,7 +37,7 @@ class Run:
     """The moving parts of one call of `fit`; `history` and `best` grow with each epoch."""
 
     network: nn.Module
-    optimiser: Optimizer
+    optimiser: Optimiser
     loss: Loss
     config: TrainConfig
     task: str
@@ -75,6 +85,13 @@ def mixed_dtype(config: TrainConfig, device: torch.device) -> torch.dtype | None
     if config.precision == "float32" or device.type != "cuda":
         return None
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def seed_noise(seed: int, device: torch.device) -> None:
+    """Seed what dropout draws from; `torch.manual_seed` would seed absent devices too, slowly."""
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(seed)
 
 
 @contextmanager
@@ -126,7 +143,7 @@ def resume(run: Run, checkpoint: Checkpoint, key: str) -> None:
         run.scaler.load_state_dict(saved.state["scaler"])
 
 
-def _load_optimiser(optimiser: Optimizer, tensors: dict[str, Tensor]) -> None:
+def _load_optimiser(optimiser: Optimiser, tensors: dict[str, Tensor]) -> None:
     slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, _, slot = name.partition(".")
