@@ -51,6 +51,24 @@ def test_multiply_adds_of_the_dct_closed_form():
     assert multiply_adds(graph) == 4 * 6 * 3 + 2 * 4 * 3 + 6 * 2
 
 
+def _elementwise(network, shape):
+    """What torch-pruning counts beside products: biases, ReLUs, pooled cells, and two for a norm's one."""
+    found = []
+    rules = {
+        nn.Linear: lambda x, y: y.numel(),
+        nn.ReLU: lambda x, y: y.numel(),
+        nn.MaxPool1d: lambda x, y: x.numel(),
+        nn.MaxPool2d: lambda x, y: x.numel(),
+        nn.BatchNorm1d: lambda x, y: y.numel(),
+        nn.BatchNorm2d: lambda x, y: y.numel(),
+    }
+    for module in network.modules():
+        if type(module) in rules:
+            module.register_forward_hook(lambda m, x, y: found.append(rules[type(m)](x[0], y)))
+    network(torch.zeros(1, *shape))
+    return sum(found)
+
+
 @pytest.mark.parametrize(
     ("network", "shape"),
     [
@@ -59,17 +77,15 @@ def test_multiply_adds_of_the_dct_closed_form():
         (Cnn2d((1, 8, 8), (4, 3), 3, hidden=(5,)), (1, 8, 8)),
         (ResMlp((9,), 6, (5,), 3), (9,)),
     ],
+    ids=["mlp", "cnn1d", "cnn2d", "resmlp"],
 )
 def test_the_count_agrees_with_torch_prunings(network, shape):
-    """Its counter adds a few operations for biases, norms and pooling; products dominate both."""
     cells = int(torch.tensor(shape).prod())
     reducer = (Grid(torch.arange(cells), shape),) if len(shape) > 1 else ()
-    ours = multiply_adds(_graph(cells, network, *reducer, scale=False))
-    theirs, theirs_parameters = torch_pruning.utils.count_ops_and_params(network, torch.zeros(1, *shape))
-    extra = 4 * sum(p.shape[0] for p in network.parameters()) * max(cells, 1)
-    assert ours <= theirs + extra
-    assert theirs <= ours + extra
-    assert parameters(_graph(cells, network, *reducer)) == theirs_parameters
+    graph = _graph(cells, network.eval(), *reducer, scale=False)
+    theirs = torch_pruning.utils.count_ops_and_params(network, torch.zeros(1, *shape))
+    assert multiply_adds(graph) + _elementwise(network, shape) == theirs[0]
+    assert parameters(graph) == theirs[1]
 
 
 def test_nonzeros_leave_out_zeros():
