@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +18,7 @@ from tasks.errors import EspalierError
 
 if TYPE_CHECKING:
     from flows.compress import Compressed
+    from tasks.config import Params
 
 __all__ = ["app", "main"]
 
@@ -45,12 +45,13 @@ def run(
     ] = False,
 ) -> None:
     """Bring everything up to date: raw rows to a registered compressed model."""
+    started_in = Path.cwd()
     root = _workspace(folder)
     if dry_run:
-        return _dry_run(root, settings or [])
+        _dry_run(root, settings or [])
+        return
     from tasks.config import apply_overrides
 
-    started = time.perf_counter()
     params = apply_overrides(root, settings or [])
     _log_to_terminal()
     with _prefect(root) as server:
@@ -58,12 +59,10 @@ def run(
     from tasks.result import result_text
 
     typer.echo(f"\n{result_text(root)}\n")
-    typer.echo(f"Report      {_short(root / 'reports' / 'report.html')}")
+    typer.echo(f"Report      {os.path.relpath(root / 'reports' / 'report.html', started_in)}")
     known = " (already recorded)" if result.recorded.existing else ""
     typer.echo(f"MLflow      run {result.recorded.run_id}{known}{_version(result)}")
-    typer.echo(f"Next        {_next(params)}")
-    logging.getLogger("espalier.stage").debug("finished in %.1f s", time.perf_counter() - started)
-    return None
+    typer.echo(f"Next        {_next(params, os.path.relpath(root, started_in))}")
 
 
 def _compress(root: Path, server: EmbeddedServer | None) -> Compressed:
@@ -73,6 +72,7 @@ def _compress(root: Path, server: EmbeddedServer | None) -> Compressed:
     from flows.compress import compress
     from tasks import tracking
 
+    _quiet_dvc()
     tracking.prepare(root)
     if server:
         server.wait()
@@ -100,10 +100,11 @@ def _version(result: Compressed) -> str:
     return f", {registered.name} version {registered.version}" if registered else ", not registered"
 
 
-def _next(params: Any) -> str:
+def _next(params: Params, folder: str) -> str:
+    where = "" if folder == "." else f" -C {folder}"
     if params.registry.register_model:
-        return "espalier ui (look), espalier run --set prune.amount=0.9 (try)"
-    return "espalier run --set registry.register=true (register)"
+        return f"espalier ui{where} (look), espalier run{where} --set prune.amount=0.9 (try)"
+    return f"espalier run{where} --set registry.register=true (register)"
 
 
 def _dry_run(root: Path, settings: list[str]) -> None:
@@ -127,27 +128,33 @@ def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="New folder inside the project.")],
     source: Annotated[str, typer.Option(help="File, package:NAME or SQLAlchemy URL.")],
     target: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
+    query: Annotated[str | None, typer.Option(help="SQL query, with an SQLAlchemy URL.")] = None,
 ) -> None:
     """Make a workspace for your own data: look at it, choose settings, say why."""
     enter(Path.cwd())
     from tasks.workspace import create
 
-    for line in create(directory.resolve(), source, target):
+    _quiet_dvc()
+    for line in create(directory.resolve(), source, target, query=query):
         typer.echo(line)
     typer.echo(f"Next        espalier run -C {directory}")
 
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="Run id or version number.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Run id or version number.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="Run id, NAME/VERSION or NAME@ALIAS.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Run id, NAME/VERSION or NAME@ALIAS.")],
     folder: Folder = Path(),
 ) -> None:
     """Print two runs or registered versions side by side."""
     root = _workspace(folder)
-    from tasks import registry
+    from tasks import tracking
 
-    typer.echo(registry.compare(root, first, second))
+    found = tracking.compare(root, first, second)
+    typer.echo(f"{'':32} {found.left:>22} {found.right:>22}")
+    for row in found.rows:
+        typer.echo(f"{row.name[:32]:32} {_cell(row.left):>22} {_cell(row.right):>22}")
+    typer.echo(f"\n{found.url}")
 
 
 @app.command()
@@ -172,6 +179,12 @@ def ui(folder: Folder = Path()) -> None:
     serve(root, typer.echo)
 
 
+def _cell(value: float | str | None) -> str:
+    if value is None:
+        return "-"
+    return value[-22:] if isinstance(value, str) else f"{value:,.6g}"
+
+
 def _workspace(folder: Path) -> Path:
     root = folder.resolve()
     if not root.is_dir():
@@ -180,10 +193,6 @@ def _workspace(folder: Path) -> Path:
         )
     enter(root)
     return root
-
-
-def _short(path: Path) -> str:
-    return os.path.relpath(path)
 
 
 class _Lines(logging.Formatter):
@@ -201,6 +210,10 @@ def _log_to_terminal() -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     logger.propagate = False
+
+
+def _quiet_dvc() -> None:
+    """Hush what DVC reports of its own files; importing it has set its loggers up."""
     logging.getLogger("dvc").setLevel(logging.WARNING)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from ruamel.yaml import YAML
 
 from tasks.artifacts import write_text
 
-__all__ = ["Sources", "code_deps", "main", "synchronised"]
+__all__ = ["Sources", "code_deps", "copied_graph", "copies", "main", "synchronised", "wanted_graphs"]
 
 _EVERYTHING = "*"
 
@@ -187,18 +188,41 @@ def synchronised(root: Path, text: str) -> str:
     return stream.getvalue()
 
 
+def copied_graph(text: str, root: Path, directory: Path) -> str:
+    """Return the dvc.yaml of the workspace `directory`: the root's, its code where it is seen from there."""
+    up = "/".join([".."] * len(directory.relative_to(root).parts))
+    return re.sub(r"(?m)^(\s*- )(tasks/\S+\.py)$", rf"\g<1>{up}/\g<2>", text)
+
+
+def copies(root: Path) -> list[Path]:
+    """Return the workspaces below `root` that hold a copy of its dvc.yaml."""
+    found = [path.parent for path in root.rglob("dvc.yaml") if (path.parent / ".dvc").is_dir()]
+    return sorted(path for path in found if path != root and not _is_hidden(path.relative_to(root)))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def wanted_graphs(root: Path) -> dict[Path, str]:
+    """Return what dvc.yaml should read, of the root and of every workspace below it."""
+    text = synchronised(root, (root / "dvc.yaml").read_text(encoding="utf-8"))
+    below = {directory / "dvc.yaml": copied_graph(text, root, directory) for directory in copies(root)}
+    return {root / "dvc.yaml": text, **below}
+
+
 def main() -> None:
-    """Check dvc.yaml in the current folder against the code, or `--write` it."""
+    """Check dvc.yaml in the current folder, and its copies, against the code, or `--write` them."""
     parser = argparse.ArgumentParser(description="hold dvc.yaml to the modules its stages import")
     parser.add_argument("--write", action="store_true", help="bring dvc.yaml up to date")
     write = parser.parse_args().write
-    path = Path("dvc.yaml")
-    text = path.read_text(encoding="utf-8")
-    wanted = synchronised(Path.cwd(), text)
-    if text != wanted and not write:
-        sys.exit("dvc.yaml does not list what its stages import; run `python -m tasks.closure --write`")
-    if text != wanted:
-        write_text(path, wanted)
+    wanted = wanted_graphs(Path.cwd())
+    stale = [path for path, text in wanted.items() if path.read_text(encoding="utf-8") != text]
+    if stale and not write:
+        names = ", ".join(str(path.relative_to(Path.cwd())) for path in stale)
+        sys.exit(f"{names}: not what the stages import; run `python -m tasks.closure --write`")
+    for path in stale:
+        write_text(path, wanted[path])
 
 
 if __name__ == "__main__":

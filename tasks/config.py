@@ -24,7 +24,15 @@ from tasks.schema import fields_at, parse_section, unknown_key
 from tasks.settings import Section
 from tasks.training.config import ReferenceConfig, TrainConfig
 
-__all__ = ["Params", "RegistryConfig", "apply_overrides", "load_params", "parse_params", "resolve"]
+__all__ = [
+    "Params",
+    "RegistryConfig",
+    "apply_overrides",
+    "load_params",
+    "overridden",
+    "parse_params",
+    "resolve",
+]
 
 
 class RegistryConfig(Section):
@@ -50,9 +58,9 @@ class Params(Section):
     registry: RegistryConfig = Field(default_factory=RegistryConfig, description="after the stages")
 
 
-def _read_yaml(text: str, *, comments: bool = False) -> Any:
+def _read_yaml(text: str, yaml: YAML | None = None) -> Any:
     try:
-        return (_round_trip() if comments else YAML(typ="safe")).load(text)
+        return (yaml or YAML(typ="safe")).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}" if mark else "params.yaml"
@@ -131,7 +139,7 @@ def _assignments(overrides: Sequence[str]) -> list[tuple[list[str], Any]]:
     if wrong:
         raise ConfigError([Problem(text, None, "must read key.path=value") for text in wrong], "--set")
     split = [text.partition("=") for text in overrides]
-    return [(key.strip().split("."), _read_yaml(value, comments=True)) for key, _, value in split]
+    return [(key.strip().split("."), _read_yaml(value, YAML())) for key, _, value in split]
 
 
 def _assign(document: Any, keys: Sequence[str], value: Any) -> None:
@@ -139,7 +147,8 @@ def _assign(document: Any, keys: Sequence[str], value: Any) -> None:
         if not isinstance(document.get(key), Mapping):
             document[key] = {}
         document = document[key]
-    document[keys[-1]] = value
+    if keys[-1] not in document or document[keys[-1]] != value:
+        document[keys[-1]] = value
 
 
 def _drop_strangers(document: Any, keys: Sequence[str], kept: Sequence[Sequence[str]]) -> None:
@@ -153,9 +162,20 @@ def _drop_strangers(document: Any, keys: Sequence[str], kept: Sequence[Sequence[
             del siblings[name]
 
 
-def _overridden(text: str, overrides: Sequence[str]) -> str:
-    """Return `text` with the overrides in their places, comments kept."""
-    document = _read_yaml(text, comments=True)
+def overridden(text: str, overrides: Sequence[str]) -> tuple[str, Params]:
+    """Return a params.yaml with `key.path=value` overrides in place, comments kept, and its typed form.
+
+    Raises
+    ------
+    ConfigError
+        With every problem at once.
+    """
+    text = _with_overrides(text, overrides)
+    return text, parse_params(_read_yaml(text))
+
+
+def _with_overrides(text: str, overrides: Sequence[str]) -> str:
+    document = _read_yaml(text, _round_trip())
     if not overrides or not isinstance(document, Mapping):
         return text
     assignments = _assignments(overrides)
@@ -191,8 +211,7 @@ def resolve(root: Path, overrides: Sequence[str] = ()) -> tuple[str, Params]:
     ConfigError
         With every problem at once.
     """
-    text = _overridden(_text(root), overrides)
-    return text, parse_params(_read_yaml(text))
+    return overridden(_text(root), overrides)
 
 
 def load_params(root: Path, overrides: Sequence[str] = ()) -> Params:
