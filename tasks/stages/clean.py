@@ -24,11 +24,9 @@ def run(root: Path) -> None:
         for part, rows in {"train": cleaned.train, "valid": cleaned.valid, "test": cleaned.test}.items():
             save_rows(layout.rows(part), rows)
         write_json(layout.report("clean"), cleaned.report)
-    log.info(
-        "rows %s, columns %s, %d decisions",
-        *(cleaned.report[key] for key in ("rows", "columns")),
-        len(cleaned.report["decisions"]),
-    )
+    rows, columns = cleaned.report["rows"], cleaned.report["columns"]
+    log.info("rows: %d raw, %d train, %d valid, %d test", *rows.values())
+    log.info("columns: %(raw)d raw, %(used)d used, %(numeric)d numeric, %(features)d features", columns)
 
 
 if __name__ == "__main__":

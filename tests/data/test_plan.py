@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.data.plan import NumericPlan
@@ -55,6 +55,7 @@ def test_transform_leaves_its_rows_alone() -> None:
     assert np.array_equal(X, before, equal_nan=True)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.sets(st.integers(0, 3)))
 def test_selecting_columns_equals_slicing_the_features(kept: set[int]) -> None:
     plan, positions = make_plan(), sorted(kept)
@@ -62,6 +63,7 @@ def test_selecting_columns_equals_slicing_the_features(kept: set[int]) -> None:
     assert np.array_equal(plan.select(positions).transform(X[:, positions]), sliced)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.sets(st.integers(0, 3), min_size=2))
 def test_selecting_twice_equals_selecting_once(kept: set[int]) -> None:
     plan, positions = make_plan(), sorted(kept)

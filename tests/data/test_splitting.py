@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.data.config import SplitConfig
@@ -31,6 +31,7 @@ def test_parts_are_ascending_disjoint_and_cover_all_rows(method, meta_of) -> Non
     assert sorted(np.concatenate(list(parts.values()))) == list(range(len(frame)))
 
 
+@settings(deadline=None, max_examples=30)
 @given(rows=st.integers(20, 200), seed=st.integers(0, 5), test=st.sampled_from([0.1, 0.25, 0.5]))
 def test_stratified_parts_keep_every_class_share_to_a_row(meta_of, rows, seed, test) -> None:
     frame = _frame(rows, seed)

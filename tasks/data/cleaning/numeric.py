@@ -30,7 +30,8 @@ def fit_plan(
     numbers = X[:, :q]
     codes = np.asarray([column.kind == "category" for column in columns[:q]], np.bool_)
     measured = np.asarray([column.kind == "number" for column in columns[:q]], np.bool_)
-    fill = np.where(codes, fit_fill(numbers, COMMONEST), fit_fill(numbers, config.impute))
+    fill = fit_fill(numbers, config.impute)
+    fill[codes] = fit_fill(numbers[:, codes], COMMONEST)
     low, high = fit_bounds(numbers, config.outliers, measured)
     indicator = fit_indicator(numbers, config.impute)
     clean = np.clip(np.where(np.isnan(numbers), fill, numbers), low, high)

@@ -20,3 +20,14 @@ def test_the_table_is_headed_and_fits_its_width() -> None:
     assert rows[0] == ("what", "column", "count", "why")
     assert rows[1][2] == "12,345"
     assert sum(max(len(row[i]) for row in rows) for i in range(4)) + 6 <= 80
+
+
+def test_many_columns_of_one_fate_share_a_row() -> None:
+    decisions = [Decision("column dropped", f"c{i}", 1, "one value").to_dict() for i in range(40)]
+    assert decision_table({"decisions": decisions})[1:] == [
+        ("column dropped", "40 columns", "40", "one value")
+    ]
+
+
+def test_nothing_decided_leaves_the_head() -> None:
+    assert decision_table({"decisions": []}) == [("what", "column", "count", "why")]
