@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic import Field
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from tasks.artifacts import Layout, write_text
 from tasks.data.config import CleanConfig, SourceConfig
@@ -139,7 +141,20 @@ def _assignments(overrides: Sequence[str]) -> list[tuple[list[str], Any]]:
     if wrong:
         raise ConfigError([Problem(text, None, "must read key.path=value") for text in wrong], "--set")
     split = [text.partition("=") for text in overrides]
-    return [(key.strip().split("."), _read_yaml(value, YAML())) for key, _, value in split]
+    return [(key.strip().split("."), _storable(_read_yaml(value, YAML()))) for key, _, value in split]
+
+
+def _storable(value: Any) -> Any:
+    """Put mappings in block form and quote colons, which not every YAML reader takes in flow form."""
+    if isinstance(value, CommentedMap):
+        value.fa.set_block_style()
+        for key in value:
+            value[key] = _storable(value[key])
+    elif isinstance(value, CommentedSeq):
+        value[:] = [_storable(item) for item in value]
+    elif isinstance(value, str) and ":" in value:
+        return DoubleQuotedScalarString(value)
+    return value
 
 
 def _assign(document: Any, keys: Sequence[str], value: Any) -> None:

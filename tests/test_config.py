@@ -215,3 +215,20 @@ def test_any_configuration_is_either_valid_or_answered_with_its_problems(raw):
     except ConfigError:
         return
     assert isinstance(params, Params)
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ('model={method: user, builder: "nets.mine:build"}', "nets.mine:build"),
+        ("model={method: user, builder: 'nets.mine:build'}", "nets.mine:build"),
+    ],
+)
+def test_a_whole_section_can_be_set(root, override, value):
+    assert apply_overrides(root, [override]).model.builder == value
+    assert load_params(root).model.builder == value
+
+
+def test_a_list_with_colons_comes_back_as_it_went(root):
+    apply_overrides(root, ['source.drop=["a: b", "c:d", "e"]'])
+    assert load_params(root).source.drop == ("a: b", "c:d", "e")

@@ -1,0 +1,103 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.embedded import answers, free_port
+from flows.environment import enter
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def espalier(folder, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", "from flows.cli import main; main()", *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "80", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def root(tmp_path):
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["init"], ["compare"], ["doctor"], ["ui"]])
+def test_help_fits_one_screen(tmp_path, command):
+    lines = espalier(tmp_path, *command, "--help").stdout.splitlines()
+    assert 3 < len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_wrong_setting_is_one_list_exit_code_two_and_writes_nothing(root):
+    ended = espalier(root, "run", "--set", "train.epoch=5", "--set", "prune.amount=3")
+    assert ended.returncode == 2
+    assert "train.epoch: unknown key (got 5); did you mean 'epochs'?" in ended.stderr
+    assert "prune.amount" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert [path.name for path in root.iterdir()] == ["params.yaml"]
+
+
+def test_a_folder_that_does_not_exist_is_one_line(tmp_path):
+    ended = espalier(tmp_path, "run", "-C", "nowhere")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "espalier: nowhere: no such folder; `espalier init nowhere --source FILE` makes a workspace"
+    ]
+
+
+def test_a_prefect_server_that_does_not_answer_is_one_line(root):
+    ended = espalier(root, "run", PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api")
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "PREFECT_API_URL" in ended.stderr
+
+
+def test_entering_a_workspace_keeps_every_tool_inside_it(tmp_path, monkeypatch):
+    for name in ("PREFECT_HOME", "DVC_SITE_CACHE_DIR", "MPLCONFIGDIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    before = dict(os.environ)
+    try:
+        enter(tmp_path)
+        places = [os.environ[name] for name in ("PREFECT_HOME", "DVC_SITE_CACHE_DIR", "MPLCONFIGDIR")]
+        assert all(place.startswith(str(tmp_path)) for place in places)
+        assert sys.path[0] == str(tmp_path)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def test_entering_respects_what_is_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_HOME", "elsewhere")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    before = dict(os.environ)
+    try:
+        enter(tmp_path)
+        assert os.environ["PREFECT_HOME"] == "elsewhere"
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def test_nobody_answers_on_a_free_port():
+    assert not answers(f"http://127.0.0.1:{free_port()}/api")
+
+
+def test_a_taken_port_is_replaced_by_a_free_one():
+    import socket
+
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        taken = holder.getsockname()[1]
+        assert free_port(taken) != taken

@@ -1,0 +1,59 @@
+import ast
+import inspect
+from pathlib import Path
+
+from flows import compress as module
+from tasks import pipeline, versioning
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def calls(names):
+    """Tasks of `names` in the order in which the flow's text calls them."""
+    tree = ast.parse(inspect.getsource(module))
+    found = [
+        (node.lineno, node.func.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names
+    ]
+    return [name for _, name in sorted(found)]
+
+
+def test_the_flow_runs_every_stage_of_the_graph_after_those_it_waits_for():
+    graph = versioning.stage_graph(PROJECT)
+    order = calls(graph)
+    assert sorted(order) == sorted(graph)
+    assert all(order.index(before) < order.index(name) for name in graph for before in graph[name])
+
+
+def test_the_stages_are_listed_in_the_order_of_the_flow():
+    assert list(pipeline.STAGES) == calls(pipeline.STAGES)
+
+
+def test_files_are_pushed_before_a_model_that_needs_them_is_registered():
+    assert calls({"push", "record", "register"}) == ["push", "record", "register"]
+
+
+def test_only_what_crosses_a_network_is_retried():
+    retried = {
+        name for name in [*pipeline.STAGES, "push", "record", "register"] if getattr(pipeline, name).retries
+    }
+    assert retried == {"fetch", "push", "record", "register"}
+
+
+def test_a_lost_connection_is_retried_and_a_mistake_is_not():
+    from prefect.client.schemas.objects import State, StateType
+
+    class Failed(State):
+        def result(self, raise_on_failure=True):
+            return self.data
+
+    def judged(error):
+        state = Failed(type=StateType.FAILED, data=error)
+        return pipeline._crossed_a_network(None, None, state)
+
+    wrapped = RuntimeError("wrapped")
+    wrapped.__cause__ = ConnectionResetError()
+    assert judged(ConnectionRefusedError())
+    assert judged(wrapped)
+    assert not judged(ValueError("a mistake"))
