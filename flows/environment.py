@@ -12,7 +12,8 @@ _QUIET = {
     "DO_NOT_TRACK": "true",
     "DVC_NO_ANALYTICS": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "ORT_DISABLE_TELEMETRY": "1",  # read when onnxruntime is imported; without it a device id goes to ~/.cache
+    # Read when onnxruntime is imported; without it a device id is kept in ~/.cache.
+    "ORT_DISABLE_TELEMETRY": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 _PREFECT = {

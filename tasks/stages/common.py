@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,8 @@ def declared_deps(root: Path, stage: str) -> list[str] | None:
 
 def stage_main(run: Callable[..., None], *arguments: str) -> None:
     """Call `run(current folder, *arguments)` as `dvc repro` does; an expected failure is one line."""
+    # onnxruntime, imported by the stage, keeps a device id in ~/.cache otherwise.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     try:
         run(Path.cwd(), *arguments)
