@@ -173,7 +173,8 @@ def parse_section(model: type[BaseModel], name: str, raw: object) -> tuple[Any, 
         The frozen section and no problems, or None and every problem of the section.
     """
     field = model.model_fields[name]
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])
+    annotated: Any = Annotated[field.annotation, field]
+    adapter: TypeAdapter[Any] = TypeAdapter(annotated)
     try:
         return adapter.validate_python(raw), []
     except ValidationError as error:

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,12 +78,10 @@ def status(root: Path) -> dict[str, Any]:
 
 def stage_graph(root: Path) -> dict[str, tuple[str, ...]]:
     """Return each stage of dvc.yaml, in an order in which they can run, with the stages it waits for."""
-    import networkx
-
     with opened(root) as repo, lock_repo(repo):
-        graph = networkx.relabel_nodes(repo.index.graph, lambda stage: stage.name or stage.addressing)
-    order = networkx.lexicographical_topological_sort(graph.reverse())
-    return {name: tuple(sorted(graph.successors(name))) for name in order}
+        graph = repo.index.graph
+        before = {stage.name: sorted(other.name for other in graph.successors(stage)) for stage in graph}
+    return {name: tuple(before[name]) for name in TopologicalSorter(before).static_order()}
 
 
 def busy(root: Path) -> str:
