@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.errors import EspalierError
+from tasks.models.dependencies import cut
 from tasks.models.graph import Graph
 from tasks.models.layers import LAYERS, Layer
 from tasks.models.network import Network
@@ -141,34 +142,5 @@ def replay(network: Network, steps: Sequence[Mapping[str, Any]]) -> None:
         {"module": name, "dim": "out" | "in", "kept": indices that stay, counted before the step}; what
         depends on the removed channels follows through torch-pruning's dependency graph.
     """
-    if not steps:
-        return
-    graph = _dependencies(network)
-    for step in steps:
-        module = network.get_submodule(step["module"])
-        pruner = graph.get_pruner_of_module(module)
-        outwards = step["dim"] == "out"
-        count = (pruner.get_out_channels if outwards else pruner.get_in_channels)(module)
-        removed = sorted(set(range(count)) - set(step["kept"]))
-        remove = pruner.prune_out_channels if outwards else pruner.prune_in_channels
-        if removed:
-            graph.get_pruning_group(module, remove, removed).prune()
-
-
-def _dependencies(network: Network) -> Any:
-    """Trace what depends on what; tracing follows autograd, so for the moment no weight is frozen."""
-    import torch_pruning
-
-    training, frozen = (
-        network.training,
-        [weight for weight in network.parameters() if not weight.requires_grad],
-    )
-    example = torch.zeros(2, *network.input_shape)
-    network.eval().requires_grad_(True)
-    with torch.enable_grad():
-        graph = torch_pruning.DependencyGraph()
-        graph.build_dependency(network, example_inputs=[example], verbose=False)
-    network.train(training)
-    for weight in frozen:
-        weight.requires_grad_(False)
-    return graph
+    if steps:
+        cut(network, torch.zeros(2, *network.input_shape), steps)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch_pruning as tp
 from torch import Tensor, nn
 
+from tasks.models.dependencies import cut, dependency_graph
 from tasks.pruning.importance import Slice
 
 __all__ = ["Survey", "UnitGroup", "remove", "survey", "widths"]
@@ -64,7 +64,7 @@ def survey(network: nn.Module, example: Tensor) -> Survey:
         Two rows are enough.
     """
     probe = copy.deepcopy(network)
-    graph, names = _trace(probe, example), {module: name for name, module in probe.named_modules()}
+    graph, names = dependency_graph(probe, example), {module: name for name, module in probe.named_modules()}
     groups: list[UnitGroup] = []
     left: dict[str, str] = {}
     known: set[str] = set()
@@ -97,18 +97,14 @@ def remove(network: nn.Module, example: Tensor, kept: Mapping[str, Sequence[int]
         Root layer of a group -> sorted positions of the units that stay, at least one.
     """
     pruned = copy.deepcopy(network)
-    graph = _trace(pruned, example)
-    steps = list(getattr(network, "pruned_steps", []))
-    for name, keep in kept.items():
-        module = pruned.get_submodule(name)
-        pruner = graph.get_pruner_of_module(module)
-        drop = sorted(set(range(pruner.get_out_channels(module))) - set(keep))
-        if drop:
-            graph.get_pruning_group(module, pruner.prune_out_channels, drop).prune()
-            steps.append({"module": name, "dim": "out", "kept": [int(unit) for unit in keep]})
-    for name, weight in network.named_parameters():
-        pruned.get_parameter(name).requires_grad_(weight.requires_grad)
-    object.__setattr__(pruned, "pruned_steps", steps)
+    now = widths(network)
+    steps = [
+        {"module": name, "dim": "out", "kept": [int(unit) for unit in keep]}
+        for name, keep in kept.items()
+        if len(keep) < now[name]
+    ]
+    cut(pruned, example, steps)
+    object.__setattr__(pruned, "pruned_steps", [*getattr(network, "pruned_steps", []), *steps])
     return pruned
 
 
@@ -119,19 +115,6 @@ def widths(network: nn.Module) -> dict[str, int]:
         for name, module in network.named_modules()
         if isinstance(module, (nn.Linear, _CONV))
     }
-
-
-def _trace(network: nn.Module, example: Tensor) -> Any:
-    """Build torch-pruning's graph; it follows autograd, so for the moment no weight is frozen."""
-    flags = [(weight, weight.requires_grad) for weight in network.parameters()]
-    training = network.training
-    network.requires_grad_(True)
-    with torch.enable_grad():
-        graph = tp.DependencyGraph().build_dependency(network, example_inputs=[example], verbose=False)
-    network.train(training)
-    for weight, flag in flags:
-        weight.requires_grad_(flag)
-    return graph
 
 
 def _holds_output(graph: Any, coupled: Any) -> bool:

@@ -1,0 +1,58 @@
+"""Removal of units with all that depends on them, through torch-pruning's graph (Fang et al., 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["cut", "dependency_graph"]
+
+
+def dependency_graph(network: nn.Module, example: Tensor) -> Any:
+    """Trace which layers depend on which; nothing about the network changes.
+
+    The graph follows autograd, so for the moment no weight is frozen.
+
+    Parameters
+    ----------
+    example
+        Two network inputs are enough.
+    """
+    from torch_pruning import DependencyGraph
+
+    frozen = [weight for weight in network.parameters() if not weight.requires_grad]
+    training = network.training
+    network.eval().requires_grad_(True)
+    with torch.enable_grad():
+        graph = DependencyGraph().build_dependency(network, example_inputs=[example], verbose=False)
+    network.train(training)
+    for weight in frozen:
+        weight.requires_grad_(False)
+    return graph
+
+
+def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Remove units in place, one step after the other.
+
+    Parameters
+    ----------
+    example
+        Two network inputs are enough.
+    steps
+        {"module": name below the network, "dim": "out" | "in", "kept": positions that stay, counted before
+        the step}.
+    """
+    graph = dependency_graph(network, example)
+    trainable = {name: weight.requires_grad for name, weight in network.named_parameters()}
+    for step in steps:
+        module = network.get_submodule(step["module"])
+        pruner, outwards = graph.get_pruner_of_module(module), step["dim"] == "out"
+        width = (pruner.get_out_channels if outwards else pruner.get_in_channels)(module)
+        remove = pruner.prune_out_channels if outwards else pruner.prune_in_channels
+        if gone := sorted(set(range(width)) - set(step["kept"])):
+            graph.get_pruning_group(module, remove, gone).prune()
+    for name, weight in network.named_parameters():
+        weight.requires_grad_(trainable[name])
