@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from flows.embedded import free_port
@@ -14,6 +16,7 @@ __all__ = ["MLFLOW_PORT", "PREFECT_PORT", "serve"]
 
 MLFLOW_PORT = 5000
 PREFECT_PORT = 4200
+_GRACE_SECONDS = 10.0
 # MLflow opens on its pages for language models otherwise.
 _LANDING = "/#/experiments?workflowType=machine_learning"
 
@@ -28,20 +31,34 @@ def serve(root: Path, say: Callable[[str], object]) -> None:
     say : callable
         Takes each line for the user.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     servers = [*_mlflow(root, say), *_prefect(say)]
     if not servers:
         return
-    say("Ctrl-C stops them.")
     try:
+        say("Ctrl-C stops them.")
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         say("A server ended; stopping the other. Its own messages stand above.")
     except KeyboardInterrupt:
         say("")
     finally:
         for server in servers:
-            server.terminate()
-        for server in servers:
-            server.wait()
+            _stop(server)
+
+
+def _start(module: str, *words: str, quiet: bool = False) -> subprocess.Popen[bytes]:
+    """Start a server that leads a process group: MLflow's has children of its own."""
+    out = subprocess.DEVNULL if quiet else None
+    return subprocess.Popen([sys.executable, "-m", module, *words], stdout=out, start_new_session=True)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """End a server's process group, gently first."""
+    for request in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, request)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=_GRACE_SECONDS)
 
 
 def _mlflow(root: Path, say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
@@ -54,10 +71,8 @@ def _mlflow(root: Path, say: Callable[[str], object]) -> list[subprocess.Popen[b
     tracking.prepare(root)
     port = free_port(MLFLOW_PORT)
     say(f"MLflow   http://127.0.0.1:{port}{_LANDING}")
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    return [
-        subprocess.Popen([*command, "--backend-store-uri", tracking.tracking_uri(root), "--workers", "1"])
-    ]
+    place = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    return [_start("mlflow", "server", *place, "--backend-store-uri", tracking.tracking_uri(root))]
 
 
 def _prefect(say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
@@ -68,5 +83,4 @@ def _prefect(say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
     port = free_port(PREFECT_PORT)
     say(f"Prefect  http://127.0.0.1:{port}")
     say(f"         runs use it, and start faster, with PREFECT_API_URL=http://127.0.0.1:{port}/api")
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    return [subprocess.Popen(command, stdout=subprocess.DEVNULL)]
+    return [_start("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), quiet=True)]
