@@ -87,9 +87,9 @@ def _tags(result: Run) -> dict[str, str]:
     """Return four short tags: MLflow's version table shows each as one clipped line."""
     figures, tags = result.data.metrics, result.data.tags
     headline = tags["espalier.headline"]
-    low, value, high = (figures[f"{headline}{end}"] for end in ("_low", "", "_high"))
+    unit = " %" if headline.endswith("_pct") else ""
     return {
-        headline.removeprefix("test/"): f"{value:.4g} [{low:.3g}, {high:.3g}]",
+        headline.removeprefix("test/").removesuffix("_pct"): f"{figures[headline]:.4g}{unit}",
         "size": f"{figures['size/bytes'] / 1000:.4g} kB, {figures['size/times_smaller']:.1f}x",
         "speed": f"{figures['speed/p50_us']:.3g} us, {figures['speed/times_faster']:.1f}x",
         "verdict": tags["espalier.verdict"],

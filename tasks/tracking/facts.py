@@ -64,6 +64,16 @@ class Facts:
         pruned = f"-{100 * self.amount:g} %" if self.amount else "unpruned"
         return f"{self.columns[1]} col, {pruned}, {self.params.model.method}"
 
+    def label(self, model: str) -> str:
+        """Return the name of `model`'s run: what differs first, for MLflow clips names near 20 characters."""
+        before, after = self.columns
+        parts = {
+            "reference": f"{before} col",
+            "reduced": f"{after} col",
+            "compressed": self.recipe,
+        }
+        return f"{model}, {parts[model]}"
+
     def metrics(self, model: str) -> dict[str, float]:
         """Return every metric of `model`, the headline first; the keys are the same for every model."""
         return {
@@ -180,4 +190,6 @@ def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tasks.tracking.facts import MODELS, Facts, percent
 
 __all__ = ["result_note", "result_table", "summary_line"]
 
+GAP = "\u2003"  # MLflow sets the cells of a table edge to edge
 TITLES = {"reference": "reference", "reduced": "reduced", "compressed": "reduced + pruned"}
 
 
 def result_table(facts: Facts) -> str:
     """Return one row a figure, one column a model."""
-    rows = [(title, [show(facts, name) for name in MODELS]) for title, show in _figures(facts)]
-    head = ["| | " + " | ".join(TITLES[name] for name in MODELS) + " |", "|---|---:|---:|---:|"]
-    return "\n".join(head + [f"| {title} | " + " | ".join(cells) + " |" for title, cells in rows])
+    head = _line(["", *(TITLES[name] for name in MODELS)])
+    body = [_line([title, *(show(facts, name) for name in MODELS)]) for title, show in _figures(facts)]
+    return "\n".join([head, "|---" * (len(MODELS) + 1) + "|", *body])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(f"{cell}{GAP}" for cell in cells) + " |"
 
 
 def summary_line(facts: Facts) -> str:
@@ -25,9 +30,9 @@ def summary_line(facts: Facts) -> str:
     key, _ = percent(facts.headline)
     unit = " %" if key.endswith("_pct") else ""
     return (
-        f"{facts.headline.replace('_', ' ')} {figures[f'test/{key}']:.4g}{unit}, "
+        f"{_title(facts)} {figures[f'test/{key}']:.4g}{unit}, "
         f"{figures['size/times_smaller']:.1f}x smaller and {figures['speed/times_faster']:.1f}x faster "
-        f"than the reference: {facts.verdict('compressed')}"
+        f"than the reference; {facts.verdict('compressed')} at the margin"
     )
 
 
@@ -51,6 +56,11 @@ def result_note(facts: Facts, versions: Mapping[str, str]) -> str:
     if sample < 1:
         lines.append(f"A quick look: these figures stand on {100 * sample:g} % of the test rows.")
     return "\n".join([*lines, "", *(f"- {name}: `{value}`" for name, value in versions.items())])
+
+
+def _title(facts: Facts) -> str:
+    name = facts.headline.replace("_", " ")
+    return name[:1].upper() + name[1:]
 
 
 def _verdicts(facts: Facts) -> str:

@@ -182,7 +182,7 @@ def _create_database(path: Path) -> None:
 
 @contextmanager
 def _hurried(path: Path) -> Iterator[None]:
-    """Open `path` without a disk flush per migration: seconds of a fresh database are waiting for the disk."""
+    """Open `path` without a disk flush per migration: most of a fresh database's seconds go there."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 

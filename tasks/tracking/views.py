@@ -43,7 +43,7 @@ def _runs(key: str, ascending: bool, search: str, columns: Sequence[str]) -> dic
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": list(columns),
-        "columnOrder": [],
+        "columnOrder": list(columns),
         "columnWidths": {},
         "runsHiddenMode": "SHOWALL",
         "groupBy": None,
@@ -75,12 +75,13 @@ def _table(key: str, ascending: bool) -> dict[str, Any]:
 def _charts(key: str, ascending: bool) -> dict[str, Any]:
     section = "espalier-section"
     return _runs(key, ascending, EVERY_MODEL, _columns(key)) | {
+        "isAccordionReordered": True,
         "compareRunSections": [
             {
                 "uuid": section,
                 "name": "Size, speed and quality",
                 "display": True,
-                "isReordered": False,
+                "isReordered": True,
                 "deleted": False,
                 "isGenerated": False,
             }

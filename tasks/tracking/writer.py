@@ -46,6 +46,8 @@ class Writer:
 
     def write(self, mark: str, outcomes: Sequence[StageOutcome], flow_run_id: str | None) -> str:
         """Write everything and return the result's run; the caller marks it finished."""
+        from mlflow.entities import LoggedModelOutput
+
         layout = Layout(self.root)
         data = dataset_inputs(self.facts, load_raw_meta(layout.raw_meta), self.lock)
         common = self._common_tags(outcomes, flow_run_id)
@@ -56,6 +58,7 @@ class Writer:
         for name, run in runs.items():
             self._fill(run, name, data, model if name == "compressed" else None)
         self._fill(parent, "compressed", data, None)
+        self.client.log_outputs(parent, models=[LoggedModelOutput(model, step=0)])
         self._files(layout, parent)
         self._views()
         for run in runs.values():
@@ -75,7 +78,7 @@ class Writer:
         return str(run.info.run_id)
 
     def _nested_run(self, parent: str, model: str, tags: Mapping[str, str]) -> str:
-        return self._run(f"{model} {self.facts.recipe}", model, {**tags, "mlflow.parentRunId": parent})
+        return self._run(self.facts.label(model), model, {**tags, "mlflow.parentRunId": parent})
 
     def _common_tags(self, outcomes: Sequence[StageOutcome], flow_run_id: str | None) -> dict[str, str]:
         code = code_version(self.root)
