@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tasks.evaluation.report import render
+
+
+def _figures(page):
+    data = re.search(r"<script type=application/json id=figures>(.*?)</script>", page, re.DOTALL)
+    return json.loads(data.group(1).replace("<\\/", "</"))
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_every_chart_has_its_place_and_a_fixed_id(make_facts, regression):
+    page = render(make_facts(regression))
+    ids = [figure["id"] for figure in _figures(page)]
+    assert len(ids) == len(set(ids)) >= 10
+    for name in ids:
+        assert page.count(f"<div id={name} ") == 1
+
+
+def test_equal_facts_give_equal_text(make_facts):
+    assert render(make_facts()) == render(make_facts())
+
+
+def test_names_from_the_data_are_escaped(make_facts):
+    page = render(make_facts())
+    assert "&lt;script&gt;" in page
+    body = page[page.index("<main>") : page.index("</main>")]
+    assert "<script>" not in body
+    assert "<b>" not in body.replace("<b>", "", body.count("class=tile>"))
+
+
+def test_every_setting_of_the_recipe_is_there(make_facts):
+    page = render(make_facts())
+    assert "<dt>uri</dt><dd>package:made</dd>" in page
+    assert "<dt>method</dt><dd>structured</dd><dt>amount</dt><dd>0.8</dd>" in page
+
+
+def test_buttons_name_their_choices(make_facts):
+    for figure in _figures(render(make_facts())):
+        for shown in figure["choices"].values():
+            assert len(shown) == len(figure["data"])
+
+
+def test_the_page_stores_nothing_and_asks_nobody(make_facts):
+    page = render(make_facts())
+    own = page[page.rindex("<script>") :]
+    assert not re.search(r"localStorage|sessionStorage|fetch\(|XMLHttpRequest|cookie", own)
+
+
+def test_kept_cells_need_a_grid(make_facts):
+    assert "chart-cells" in render(make_facts())
+    assert "chart-cells" not in render(make_facts(positions=None, shape=None))
+
+
+def test_an_unranked_reduction_has_no_worth_chart(make_facts):
+    assert "chart-worth" not in render(make_facts(ranking=[]))
+
+
+def test_a_network_that_was_not_pruned_is_said_so(make_facts):
+    facts = make_facts()
+    none = {"history": [], "method": "none", "amount": None, "layers": []}
+    assert "Network: not pruned." in render(make_facts(prune={**none}))
+    assert "80 % removed" in render(facts)
+
+
+@pytest.mark.parametrize(("factor", "said"), [(1.0, False), (0.5, True)])
+def test_a_quick_look_is_announced(make_facts, factor, said):
+    assert ("80 of 160 test rows" in render(make_facts(factor=factor))) is said
