@@ -203,9 +203,8 @@ def test_a_loss_that_is_not_finite_stops_with_what_to_do(rows, valid_rows, make_
 
     with pytest.raises(EspalierError, match=r"diverged in epoch 3: .*epoch 2 is kept in .*Lower train\.lr"):
         fit(make_net(), rows, valid_rows, config, hooks=Hooks(explode), checkpoint=checkpoint, **CLASSES)
-    done = fit(make_net(), rows, valid_rows, config, epochs=2, **CLASSES)
     resumed = fit(make_net(), rows, valid_rows, config, checkpoint=checkpoint, **CLASSES)
-    assert resumed.history[:2] == done.history or len(resumed.history) == 50
+    assert resumed.history == fit(make_net(), rows, valid_rows, config, **CLASSES).history
 
 
 def test_a_step_of_one_row_through_batch_norm_is_explained(rows, valid_rows, settings):
