@@ -36,9 +36,8 @@ def _reliability(report: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _roc(report: Mapping[str, Any]) -> pd.DataFrame:
-    """Tabulate true positive rates (classes) or shares within a tolerance (regression) on one grid."""
-    x = "false_positive_rate" if report["task"] == "classification" else "tolerance"
-    return pd.DataFrame({x: GRID, **{name: curves["roc"] for name, curves in report["curves"].items()}})
+    """Tabulate true against false positive rates, or for regression shares of rows within a tolerance."""
+    return pd.DataFrame({"x": GRID, **{name: curves["roc"] for name, curves in report["curves"].items()}})
 
 
 def _per_class(report: Mapping[str, Any]) -> pd.DataFrame:

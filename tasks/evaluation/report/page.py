@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 
 from plotly.offline import get_plotlyjs
@@ -59,7 +59,10 @@ def _buttons(figure: Figure) -> str:
     return f"<div class=buttons data-for={figure.id}>{made}</div>"
 
 
-def _charts(figures: Iterable[Figure]) -> str:
+def _charts(figures: list[Figure]) -> str:
+    """Lay charts out two abreast; one left over takes the whole width."""
+    if sum(not figure.wide for figure in figures) % 2:
+        figures = [*figures[:-1], replace(figures[-1], wide=True)]
     made = "".join(
         f"<figure class='card chart{' wide' if f.wide else ''}'><h3>{escape(f.title)}</h3>"
         f"<p>{escape(f.note)}</p>{_buttons(f)}<div id={f.id} style='height:{f.height}px'></div></figure>"

@@ -36,9 +36,9 @@ def _counted(
         if own is None:
             cells.append(_cell(words.MISSING))
             continue
-        times = (dense / own if fewer else own / dense) if own and dense else None
-        chip = words.factor(times) if times is not None and name != "reference" else ""
-        cells.append(_cell(write(own), chip=chip))
+        times = (dense / own if fewer else own / dense) if own and dense else 1.0
+        same = name == "reference" or abs(times - 1) < 0.005
+        cells.append(_cell(write(own), chip="" if same else words.factor(times)))
     return cells
 
 
