@@ -138,11 +138,13 @@ def _workspace_first(root: Path, top: str) -> Iterator[None]:
         del sys.modules[name]
     importlib.invalidate_caches()
     write, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # its cache misses edits within a second
-    sys.path.insert(0, str(root.resolve()))
+    path, here = sys.path.copy(), str(root.resolve())
+    # A folder without __init__.py loses against a package of its name anywhere on the path.
+    sys.path[:] = [here, *(entry for entry in path if not Path(entry, top).is_dir())]
     try:
         yield
     finally:
-        sys.path.remove(str(root.resolve()))
+        sys.path[:] = path
         sys.dont_write_bytecode = write
 
 

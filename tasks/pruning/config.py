@@ -23,12 +23,12 @@ Amount = Share | Literal["auto"]
 class FinetuneConfig(Section):
     """How the network recovers after something was removed; the learning rate follows one cycle."""
 
-    epochs: int = Field(30, ge=0, description="epochs of recovery per round; with a gradual schedule, of all")
+    epochs: int = Field(60, ge=0, description="epochs of recovery per round; with a gradual schedule, of all")
     lr: float = Field(0.003, gt=0.0, description="peak of the one-cycle learning rate")
     distil: float = Field(
         0.7, ge=0.0, le=1.0, description="weight of the reference's soft answers in the loss; 0: labels only"
     )
-    temperature: float = Field(4.0, gt=0.0, description="softens the reference's answers before comparing")
+    temperature: float = Field(2.0, gt=0.0, description="softens the reference's answers before comparing")
 
 
 class _PruneSection(Section):

@@ -70,7 +70,7 @@ class WeightNormColumns(Section):
     method: Literal["weight_norm"] = Field(
         "weight_norm", description="columns ranked by the reference's first layer (needs a Linear one)"
     )
-    components: Count = Field(196, description="columns kept, or auto")
+    components: Count = Field(256, description="columns kept, or auto")
 
 
 class SelectKBestColumns(Section):

@@ -44,7 +44,7 @@ class TrainConfig(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="auto takes cuda, then mps, then cpu"
     )
-    threads: int = Field(2, ge=1, description="CPU threads; results are bit-equal at equal threads")
+    threads: int = Field(1, ge=1, description="CPU threads; results are bit-equal at equal threads")
     deterministic: bool = Field(True, description="only operations that give the same bits each time")
     seed: int = Field(0, ge=0, description="seeds initial weights, batches, dropout, subsets")
 
