@@ -19,6 +19,7 @@ __all__ = ["Comparison", "Row", "compare"]
 
 SECTIONS = ("test/", "difference/", "size/", "speed/", "cost/")
 NEWEST = 500
+SHORT_ID = 8
 
 
 @dataclass(frozen=True)
@@ -81,21 +82,26 @@ def _parameters(a: Run, b: Run) -> list[Row]:
 
 
 def _resolve(client: MlflowClient, scope: list[str], name: str) -> Run:
-    version = _version(client, name)
-    if version is not None and version.run_id:
-        return client.get_run(version.run_id)
-    runs = client.search_runs(scope, max_results=NEWEST) if scope else []
-    exact = [run for run in runs if name in (run.info.run_id, run.info.run_name)]
-    found = exact or [run for run in runs if len(name) >= 8 and run.info.run_id.startswith(name)]
+    found = _named(client, scope, name)
     if len(found) == 1:
         return found[0]
-    if not found:
+    if found:
+        ids = ", ".join(run.info.run_id for run in found[:5])
+        raise EspalierError(f"{name}: {len(found)} runs are called so; give a run id: {ids}")
+    version = _version(client, name)
+    if version is None or not version.run_id:
         raise EspalierError(
             f"{name}: no run or registered version of that name; `espalier compare` takes a run id, "
             "a run name, NAME/VERSION or NAME@ALIAS"
         )
-    ids = ", ".join(run.info.run_id for run in found[:5])
-    raise EspalierError(f"{name}: {len(found)} runs are called so; give a run id: {ids}")
+    return client.get_run(version.run_id)
+
+
+def _named(client: MlflowClient, scope: list[str], name: str) -> list[Run]:
+    """Return the runs whose id or name is `name`, else those whose id starts so."""
+    runs = client.search_runs(scope, max_results=NEWEST) if scope else []
+    exact = [run for run in runs if name in (run.info.run_id, run.info.run_name)]
+    return exact or [run for run in runs if len(name) >= SHORT_ID and run.info.run_id.startswith(name)]
 
 
 def _version(client: MlflowClient, name: str) -> ModelVersion | None:

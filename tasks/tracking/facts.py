@@ -67,21 +67,14 @@ class Facts:
     def label(self, model: str) -> str:
         """Return the name of `model`'s run: what differs first, for MLflow clips names near 20 characters."""
         before, after = self.columns
-        parts = {
-            "reference": f"{before} col",
-            "reduced": f"{after} col",
-            "compressed": self.recipe,
-        }
-        return f"{model}, {parts[model]}"
+        removed = f"/-{100 * self.amount:g} %" if self.amount else ""
+        parts = {"reference": f"{before}", "reduced": f"{after}", "compressed": f"{after}{removed}"}
+        return f"{model} {parts[model]}"
 
     def metrics(self, model: str) -> dict[str, float]:
         """Return every metric of `model`, the headline first; the keys are the same for every model."""
-        return {
-            **self._quality(model),
-            **self._size(model),
-            **self._speed(model),
-            **self._difference(model),
-        }
+        parts = (self._quality, self._size, self._speed, self._difference)
+        return {key: _tidy(value) for part in parts for key, value in part(model).items()}
 
     def _quality(self, model: str) -> dict[str, float]:
         judged = self.evaluate["models"][model]
@@ -179,6 +172,11 @@ def _scaled(metrics: Mapping[str, float | None]) -> Iterator[tuple[str, float]]:
         key, scale = percent(name)
         if value is not None:
             yield key, scale * value
+
+
+def _tidy(value: float) -> float:
+    """Return whole numbers as they are, others to six digits: MLflow's table shows every one."""
+    return value if value == round(value) else float(f"{value:.6g}")
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from tasks.tracking.facts import MODELS, Facts, percent
 
 __all__ = ["result_note", "result_table", "summary_line"]
 
-GAP = "\u2003"  # MLflow sets the cells of a table edge to edge
+GAP = "&emsp;"  # MLflow sets the cells of a table edge to edge
 TITLES = {"reference": "reference", "reduced": "reduced", "compressed": "reduced + pruned"}
 
 
@@ -32,7 +32,7 @@ def summary_line(facts: Facts) -> str:
     return (
         f"{_title(facts)} {figures[f'test/{key}']:.4g}{unit}, "
         f"{figures['size/times_smaller']:.1f}x smaller and {figures['speed/times_faster']:.1f}x faster "
-        f"than the reference; {facts.verdict('compressed')} at the margin"
+        f"than the reference; verdict: {facts.verdict('compressed')}"
     )
 
 

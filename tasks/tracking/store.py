@@ -34,9 +34,7 @@ __all__ = [
 
 TIMEOUT = 5.0
 KIND = {"mlflow.experimentKind": "custom_model_development"}
-REMEDY = (
-    "Nothing computed is lost: start the server or unset MLFLOW_TRACKING_URI, then run again to record it"
-)
+KEPT = "Nothing computed is lost:"
 
 
 def _folder(root: Path) -> Path:
@@ -127,7 +125,10 @@ def reported(root: Path) -> Iterator[None]:
         yield
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise EspalierError(f"MLflow at {tracking_uri(root)} failed: {reason}. {REMEDY}") from error
+        raise EspalierError(
+            f"MLflow at {tracking_uri(root)} failed: {reason}. {KEPT} "
+            "put that right, then run again to record it"
+        ) from error
 
 
 def user() -> str:
@@ -147,7 +148,10 @@ def _require_answer(uri: str) -> None:
         return
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", error)
-        raise EspalierError(f"MLflow at {uri} does not answer ({reason}). {REMEDY}") from error
+        raise EspalierError(
+            f"MLflow at {uri} does not answer ({reason}). {KEPT} start the server or unset "
+            "MLFLOW_TRACKING_URI, then run again to record it"
+        ) from error
 
 
 def _require_database(path: Path) -> None:

@@ -14,6 +14,7 @@ __all__ = ["CHARTS", "TABLE", "view_tags"]
 
 TABLE = "espalier-results"
 CHARTS = "espalier-charts"
+COLUMN_WIDTH = 130
 CREATED_MS = 1_767_225_600_000
 ONE_PER_RESULT = "tags.`espalier.model` = 'result'"
 EVERY_MODEL = "tags.`espalier.model` != 'result'"
@@ -44,7 +45,7 @@ def _runs(key: str, ascending: bool, search: str, columns: Sequence[str]) -> dic
         "modelVersionFilter": "All Runs",
         "selectedColumns": list(columns),
         "columnOrder": list(columns),
-        "columnWidths": {},
+        "columnWidths": dict.fromkeys(columns, COLUMN_WIDTH),
         "runsHiddenMode": "SHOWALL",
         "groupBy": None,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tasks.artifacts import Layout, save_raw_meta, write_csv, write_frame, write_json, write_text
 from tasks.data.meta import RawMeta
+from tasks.tracking.store import open_client
 
 LABELS = ["no", "yes"]
 ENCODING: dict[str, Any] = {
@@ -178,12 +180,24 @@ def _reports(layout: Layout, accuracy: float, amount: float) -> None:
         write_json(layout.report(name), report)
 
 
-@pytest.fixture
-def make_workspace(tmp_path: Path) -> Make:
-    """Write (or rewrite) the workspace with another result."""
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database; making one costs seconds, copying it nothing."""
+    root = tmp_path_factory.mktemp("template")
+    open_client(root)
+    return root / ".espalier" / "mlflow" / "mlflow.db"
 
-    def make(accuracy: float = 0.94, amount: float = 0.8, extra: str = "") -> Path:
-        layout = Layout(tmp_path)
+
+@pytest.fixture(scope="session")
+def write_workspace(empty_database: Path) -> Make:
+    """Write (or rewrite) a workspace with another result."""
+
+    def write(root: Path, accuracy: float = 0.94, amount: float = 0.8, extra: str = "") -> Path:
+        layout = Layout(root)
+        database = root / ".espalier" / "mlflow" / "mlflow.db"
+        if not database.exists():
+            database.parent.mkdir(parents=True)
+            shutil.copy(empty_database, database)
         write_text(
             layout.params,
             f"registry: {{name: testbed}}\nprune: {{method: structured, amount: auto}}\n{extra}",
@@ -191,20 +205,25 @@ def make_workspace(tmp_path: Path) -> Make:
         write_frame(layout.raw, raw_frame())
         features = ("height", "children", "city")
         kinds: dict[str, Any] = {"height": "number", "children": "number", "city": "category"}
-        save_raw_meta(
-            layout.raw_meta, RawMeta("answer", "classification", None, None, None, None, 4, features, kinds)
-        )
+        meta = RawMeta("answer", "classification", None, None, None, None, 4, features, kinds)
+        save_raw_meta(layout.raw_meta, meta)
         _reports(layout, accuracy, amount)
         write_csv(layout.plot("reference"), pd.DataFrame(_history(4)))
         write_text(layout.html, "<p>report</p>")
         tiny_onnx(layout.onnx("compressed"))
         write_json(layout.serving("compressed"), PLAN)
-        return tmp_path
+        return root
 
-    return make
+    return write
 
 
 @pytest.fixture
+def make_workspace(tmp_path: Path, write_workspace: Make) -> Make:
+    """Write (or rewrite) this test's workspace with another result."""
+    return lambda *result, **more: write_workspace(tmp_path, *result, **more)
+
+
+@pytest.fixture(scope="session")
 def lock() -> dict[str, str]:
     """DVC's hashes of that workspace."""
     return dict(LOCK)
@@ -214,3 +233,9 @@ def lock() -> dict[str, str]:
 def workspace(make_workspace: Make) -> Path:
     """The workspace with its default result."""
     return make_workspace()
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """The raw rows, missing cells included."""
+    return raw_frame()

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tasks.artifacts import Layout, read_json, write_json
+from tasks.config import load_params
+from tasks.errors import EspalierError
+from tasks.outcome import StageOutcome
+from tasks.tracking import Recorded, record
+from tasks.tracking.facts import MODELS
+from tasks.tracking.identity import identity, output_hash, result_hashes
+from tasks.tracking.store import open_client
+from tasks.tracking.writer import Writer
+
+Lock = dict[str, str]
+
+
+def _record(root: Path, lock: Lock, flow: str | None = None) -> Recorded:
+    outcomes = [StageOutcome("fetch", "ran", 1.0), StageOutcome("clean", "skipped", 0.1)]
+    return record(root, load_params(root), outcomes, flow_run_id=flow, lock=lock)
+
+
+def _artifacts(client: MlflowClient, run: str, folder: str | None = None) -> set[str]:
+    return {file.path for file in client.list_artifacts(run, folder)}
+
+
+def test_a_result_is_one_run_with_a_nested_run_for_each_model(workspace: Path, lock: Lock) -> None:
+    found, client = _record(workspace, lock), open_client(workspace)
+    assert not found.existing
+    assert tuple(found.runs) == MODELS
+    parents = {client.get_run(run).data.tags["mlflow.parentRunId"] for run in found.runs.values()}
+    assert parents == {found.run_id}
+
+
+def test_the_same_result_is_not_recorded_twice(workspace: Path, lock: Lock) -> None:
+    first, second = _record(workspace, lock), _record(workspace, lock)
+    assert second.existing
+    assert (second.run_id, second.runs, second.model_id) == (first.run_id, first.runs, first.model_id)
+    assert len(open_client(workspace).search_runs([first.experiment_id])) == 1 + len(MODELS)
+
+
+def test_another_output_is_another_result(workspace: Path, lock: Lock) -> None:
+    first = _record(workspace, lock)
+    second = _record(workspace, lock | {"reports/evaluate.json": "9" * 32})
+    assert not second.existing
+    assert second.run_id != first.run_id
+
+
+def test_what_only_measure_wrote_makes_no_other_result(workspace: Path, lock: Lock) -> None:
+    first = _record(workspace, lock)
+    again = _record(workspace, lock | {"reports/measure.json": "9" * 32, "reports/report.html": "8" * 32})
+    assert again.run_id == first.run_id
+
+
+def test_a_recording_that_died_is_replaced(
+    workspace: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "_files", dies)
+        with pytest.raises(KeyboardInterrupt):
+            _record(workspace, lock)
+    found, client = _record(workspace, lock), open_client(workspace)
+    runs = client.search_runs([found.experiment_id])
+    assert not found.existing
+    assert {run.info.run_id for run in runs} == {found.run_id, *found.runs.values()}
+    assert [model.model_id for model in client.search_logged_models([found.experiment_id])] == [
+        found.model_id
+    ]
+
+
+def test_an_absent_server_loses_nothing_and_the_next_run_records(
+    workspace: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        with pytest.raises(EspalierError, match="does not answer"):
+            _record(workspace, lock)
+    assert not _record(workspace, lock).existing
+
+
+def test_a_result_carries_report_plots_tables_and_parameters(workspace: Path, lock: Lock) -> None:
+    found, client = _record(workspace, lock), open_client(workspace)
+    assert {"report.html", "params.yaml", "plots", "reports"} <= _artifacts(client, found.run_id)
+    assert "plots/reference.csv" in _artifacts(client, found.run_id, "plots")
+    assert all("per_class.json" in _artifacts(client, run) for run in found.runs.values())
+
+
+def test_every_epoch_is_kept(workspace: Path, lock: Lock) -> None:
+    found = _record(workspace, lock)
+    history = open_client(workspace).get_metric_history(found.runs["compressed"], "epoch/valid_loss")
+    assert [point.step for point in history] == [1, 2, 3, 4, 5, 6]
+
+
+def test_data_sets_carry_the_hash_that_dvc_gave_them(workspace: Path, lock: Lock) -> None:
+    found = _record(workspace, lock)
+    used = open_client(workspace).get_run(found.runs["compressed"]).inputs.dataset_inputs
+    digests = {entry.dataset.name: entry.dataset.digest for entry in used}
+    assert digests == {"mnist-train": "1" * 32, "mnist-test": "2" * 32}
+    assert {json.loads(entry.dataset.profile)["num_rows"] for entry in used} == {300, 100}
+
+
+def test_tags_say_where_a_result_comes_from(workspace: Path, lock: Lock) -> None:
+    found = _record(workspace, lock, flow="a-flow-run")
+    tags = open_client(workspace).get_run(found.run_id).data.tags
+    assert tags["espalier.flow_run_id"] == "a-flow-run"
+    assert tags["espalier.stages"] == "fetch ran, clean skipped"
+    assert tags["dvc.data/raw.parquet"] == "0" * 32
+    assert tags["espalier.verdict"] == "not shown"
+
+
+def test_the_saved_views_belong_to_the_experiment(workspace: Path, lock: Lock) -> None:
+    found = _record(workspace, lock)
+    tags = open_client(workspace).get_experiment(found.experiment_id).tags
+    assert {"mlflow.sharedViewState.espalier-results", "mlflow.sharedViewState.espalier-charts"} <= set(tags)
+
+
+def test_a_figure_that_does_not_exist_is_left_out(workspace: Path, lock: Lock) -> None:
+    layout = Layout(workspace)
+    report = read_json(layout.report("evaluate"))
+    for judged in report["models"].values():
+        judged["metrics"]["roc_auc"] = None
+    write_json(layout.report("evaluate"), report)
+    found = _record(workspace, lock)
+    assert "test/roc_auc_pct" not in open_client(workspace).get_run(found.runs["compressed"]).data.metrics
+
+
+def test_the_environment_is_left_as_it_was(
+    workspace: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "true")
+    _record(workspace, lock)
+    import os
+
+    assert os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] == "true"
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_parameters_are_part_of_the_identity_and_the_registered_name_is_not(
+    make_workspace: Callable[..., Path], lock: Lock
+) -> None:
+    plain = load_params(make_workspace())
+    other = load_params(make_workspace(extra="train: {epochs: 3}"))
+    renamed = plain.model_copy(update={"registry": plain.registry.model_copy(update={"name": "other"})})
+    assert identity(plain, lock) != identity(other, lock)
+    assert identity(plain, lock) == identity(renamed, lock)
+
+
+def test_a_file_in_a_tracked_folder_has_the_folder_hash() -> None:
+    assert output_hash({"models/export": "a"}, "models/export/compressed/model.onnx") == "a"
+    assert output_hash({"models": "a", "models/export": "b"}, "models/export/x") == "b"
+    assert output_hash({}, "models") is None
+
+
+def test_the_outputs_of_measure_are_no_result() -> None:
+    assert result_hashes({"b": "1", "a": "2", "reports/measure.json": "3"}) == {"a": "2", "b": "1"}
