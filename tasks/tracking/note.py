@@ -67,10 +67,11 @@ def _verdicts(facts: Facts) -> str:
     found = facts.evaluate["comparisons"]["compressed"]
     needed = found.get("rows_needed")
     more = f" About {needed:,} test rows would show it." if needed else ""
-    scale = percent(facts.headline)[1]
+    key, scale = percent(facts.headline)
+    unit = " points" if key.endswith("_pct") else ""
     return (
         f"Difference to the reference {scale * found['difference']:+.2f} "
-        f"[{scale * found['low']:+.2f}, {scale * found['high']:+.2f}], "
+        f"[{scale * found['low']:+.2f}, {scale * found['high']:+.2f}]{unit}, "
         f"margin {scale * found['margin']:.4g}: {found['verdict']}.{more}"
     )
 

@@ -116,7 +116,7 @@ def _scatter(uuid: str, section: str, x: str, y: str, title: str) -> dict[str, A
 def _parallel(section: str, key: str) -> dict[str, Any]:
     return _chart("parallel", section, "PARALLEL", "What bought what") | {
         "selectedParams": ["reduce.columns.components", "prune.amount"],
-        "selectedMetrics": ["size/log10_bytes", "speed/p50_us", key],
+        "selectedMetrics": ["size/log10_bytes", key],
         "showAllRuns": True,
     }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.artifacts import Layout, load_raw_meta
 from tasks.tracking.datasets import dataset_inputs
 from tasks.tracking.facts import MODELS, REPORTS, Facts, headline_key
-from tasks.tracking.identity import code_version, result_hashes
+from tasks.tracking.identity import code_version, output_hash, result_hashes
 from tasks.tracking.model import log_model
 from tasks.tracking.note import result_note, summary_line
 from tasks.tracking.store import user
@@ -27,9 +27,12 @@ __all__ = ["Writer"]
 
 METRICS_AT_ONCE = 1000
 PARAMS_AT_ONCE = 100
+DESCRIBED = ("data/raw.parquet", "models/export/compressed/model.onnx")
 COLORS = {"reference": "#9e9e9e", "reduced": "#616161", "compressed": "#2e7d32", "result": "#1b5e20"}
+NOTE = "mlflow.note.content"
+OWN_NOTE = "**Newest result**"
 NEWEST = (
-    "**Newest result** ({recipe}): {line}.\n\n"
+    OWN_NOTE + " ({recipe}): {line}.\n\n"
     "The saved view *Results* ranks all by `{key}`; *Size and speed* draws every model."
 )
 
@@ -51,7 +54,7 @@ class Writer:
         layout = Layout(self.root)
         data = dataset_inputs(self.facts, load_raw_meta(layout.raw_meta), self.lock)
         common = self._common_tags(outcomes, flow_run_id)
-        own = common | {"espalier.identity": mark, "mlflow.note.content": self._note()}
+        own = common | {"espalier.identity": mark, NOTE: self._note()}
         parent = self._run(self.facts.recipe, "result", own | self._lock_tags())
         runs = {name: self._nested_run(parent, name, common) for name in MODELS}
         model = self._model(layout, runs["compressed"])
@@ -94,7 +97,9 @@ class Writer:
         return {key: value for key, value in tags.items() if value}
 
     def _lock_tags(self) -> dict[str, str]:
-        return {f"dvc.{path}": value for path, value in result_hashes(self.lock).items()}
+        """Return DVC's hashes of data and models; dvc.lock, an artifact of the run, has the others."""
+        hashes = result_hashes(self.lock).items()
+        return {f"dvc.{path}": value for path, value in hashes if path.startswith(("data/", "models/"))}
 
     def _note(self) -> str:
         return result_note(self.facts, self._versions())
@@ -102,7 +107,8 @@ class Writer:
     def _versions(self) -> dict[str, str]:
         code = code_version(self.root)
         found = {"git": code.commit + " with local changes" * code.dirty} if code.commit else {}
-        return found | {path: value for path, value in self.lock.items() if path == "data/raw.parquet"}
+        hashes = {path: output_hash(self.lock, path) for path in DESCRIBED}
+        return found | {f"DVC {path}": value for path, value in hashes.items() if value}
 
     def _model(self, layout: Layout, run: str) -> str:
         return log_model(
@@ -160,14 +166,14 @@ class Writer:
             self.client.log_artifacts(run, str(plots), "plots")
 
     def _views(self) -> None:
-        """Bring the experiment's saved views and its note up to this result."""
+        """Bring the experiment's saved views and its note up to this result; a note of the user's stays."""
         held = self.client.get_experiment(self.experiment).tags
         ascending = not self.facts.evaluate["higher_is_better"]
         line, key = summary_line(self.facts), headline_key(self.facts.headline)
         note = NEWEST.format(recipe=self.facts.recipe, line=line, key=key)
-        tags = view_tags(self.facts.headline, ascending=ascending) | {"mlflow.note.content": note}
+        tags = view_tags(self.facts.headline, ascending=ascending) | {NOTE: note}
         for tag, value in tags.items():
-            if held.get(tag) != value:
+            if held.get(tag) != value and (tag != NOTE or held.get(tag, OWN_NOTE).startswith(OWN_NOTE)):
                 self.client.set_experiment_tag(self.experiment, tag, value)
 
 

@@ -122,6 +122,13 @@ def test_the_saved_views_belong_to_the_experiment(workspace: Path, lock: Lock) -
     assert {"mlflow.sharedViewState.espalier-results", "mlflow.sharedViewState.espalier-charts"} <= set(tags)
 
 
+def test_a_note_that_the_user_wrote_stays(workspace: Path, lock: Lock) -> None:
+    client, first = open_client(workspace), _record(workspace, lock)
+    client.set_experiment_tag(first.experiment_id, "mlflow.note.content", "Ours.")
+    _record(workspace, lock | {"reports/evaluate.json": "9" * 32})
+    assert client.get_experiment(first.experiment_id).tags["mlflow.note.content"] == "Ours."
+
+
 def test_a_figure_that_does_not_exist_is_left_out(workspace: Path, lock: Lock) -> None:
     layout = Layout(workspace)
     report = read_json(layout.report("evaluate"))
