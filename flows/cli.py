@@ -229,3 +229,7 @@ def _guarded(command: Callable[[], None]) -> int:
 def main() -> None:
     """Run the command; an expected failure is one line and its exit code."""
     sys.exit(_guarded(app))
+
+
+if __name__ == "__main__":
+    main()
