@@ -193,7 +193,8 @@ def build_user(builder: str, input_shape: Sequence[int], outputs: int, root: Pat
         body = function(shape, outputs)
     except Exception as error:
         raise EspalierError(
-            f"model.builder: {builder}({list(shape)}, {outputs}) raised {_named(error)}"
+            f"model.builder: {builder}({list(shape)}, {outputs}) raised {_named(error)}; "
+            "take the input_shape it is given, or set model.input to flat or grid"
         ) from error
     if not isinstance(body, nn.Module):
         raise EspalierError(
