@@ -29,8 +29,8 @@ def judged(tmp_path_factory):
         [
             "source.uri=shuffled.csv",
             "source.target=label",
-            "model.hidden=[64]",
-            "train.epochs=8",
+            "model.hidden=[128]",
+            "train.epochs=25",
             "reduce.columns.components=32",
             "prune.finetune.epochs=8",
         ],
