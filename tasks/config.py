@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -40,8 +40,15 @@ __all__ = [
 class RegistryConfig(Section):
     """Where the compressed model is registered."""
 
-    name: str = Field(default="espalier-mnist", min_length=1, description="registered model")
+    name: str = Field(default="espalier-mnist", description="registered model")
     register_model: bool = Field(default=True, alias="register", description="false: record the run only")
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if not name.strip() or set(name) & set("/:"):
+            raise ValueError("must be a name without / and :, which MLflow does not take")
+        return name
 
 
 class Params(Section):
@@ -81,34 +88,71 @@ def _round_trip() -> YAML:
     return yaml
 
 
-def _contradictions(sections: Mapping[str, Any]) -> list[Problem]:
-    """Find settings that are valid alone and impossible together."""
-    found: list[Problem] = []
-    source, clean = sections.get("source"), sections.get("clean")
-    if source and clean:
-        for method, column in {"grouped": "group", "time": "time", "column": "split"}.items():
-            if clean.split.method == method and getattr(source, column) is None:
-                found.append(
-                    Problem(
-                        f"source.{column}",
-                        None,
-                        f"is needed by clean.split.method: {method}",
-                        "name a column",
-                    )
-                )
-    model, reduce = sections.get("model"), sections.get("reduce")
-    if model and reduce and model.method in ("cnn1d", "cnn2d"):
-        method = reduce.columns.method
-        if method not in ("none", "pool", "dct"):
-            found.append(
-                Problem(
-                    "reduce.columns.method",
-                    method,
-                    f"takes the rows off the grid that model.method: {model.method} needs",
-                    "valid here: none, pool, dct",
-                )
-            )
-    return found
+SPLIT_COLUMNS = {"grouped": "group", "time": "time", "column": "split"}
+
+
+def _split_without_column(params: Params) -> Iterator[Problem]:
+    method = params.clean.split.method
+    column = SPLIT_COLUMNS.get(method)
+    if column and getattr(params.source, column) is None:
+        rule = f"is needed by clean.split.method: {method}"
+        yield Problem(f"source.{column}", None, rule, "name a column")
+
+
+def _column_without_split(params: Params) -> Iterator[Problem]:
+    """A column named to keep the parts apart, and a split that would not look at it."""
+    for method, column in SPLIT_COLUMNS.items():
+        named = getattr(params.source, column)
+        if named is not None and params.clean.split.method != method:
+            rule = f"is not looked at by clean.split.method: {params.clean.split.method}"
+            hint = f"set clean.split.method: {method}, or leave the column out with source.drop"
+            yield Problem(f"source.{column}", named, rule, hint)
+
+
+def _off_the_grid(params: Params) -> Iterator[Problem]:
+    network, method = params.model.method, params.reduce.columns.method
+    if network in ("cnn1d", "cnn2d") and method not in ("none", "pool", "dct"):
+        rule = f"takes the rows off the grid that model.method: {network} needs"
+        yield Problem("reduce.columns.method", method, rule, "valid here: none, pool, dct")
+    axes = {"cnn1d": 2, "cnn2d": 3}.get(network)
+    shape = params.source.shape
+    if axes and shape and len(shape) != axes:
+        wanted = "[channels, length]" if axes == 2 else "[channels, height, width]"
+        yield Problem("source.shape", list(shape), f"must be {wanted} for model.method: {network}")
+
+
+def _for_another_task(params: Params) -> Iterator[Problem]:
+    """Settings that only one of the tasks has a meaning for; a task of auto is known after the fetch."""
+    task = params.source.task
+    if task == "classification" and params.clean.target.log:
+        yield Problem("clean.target.log", True, "needs a number to predict, source.task is classification")
+    if task != "regression":
+        return
+    needs_classes = [
+        ("train.class_weights", params.train.class_weights, "none"),
+        ("train.label_smoothing", params.train.label_smoothing, 0.0),
+    ]
+    for path, value, off in needs_classes:
+        if value != off:
+            yield Problem(path, value, "needs classes, source.task is regression", f"set {off}")
+    if params.reduce.columns.method == "lda":
+        hint = "use pca or select_k_best"
+        yield Problem("reduce.columns.method", "lda", "needs classes, source.task is regression", hint)
+
+
+_CONTRADICTIONS: tuple[tuple[set[str], Callable[[Params], Iterator[Problem]]], ...] = (
+    ({"source", "clean"}, _split_without_column),
+    ({"source", "clean"}, _column_without_split),
+    ({"source", "model", "reduce"}, _off_the_grid),
+    ({"source", "clean", "train", "reduce"}, _for_another_task),
+)
+"""Settings that are valid alone and impossible together, with the sections each rule looks at."""
+
+
+def _contradictions(params: Params, broken: set[str]) -> list[Problem]:
+    """Return what the sound sections say against each other."""
+    sound = (rule for sections, rule in _CONTRADICTIONS if not sections & broken)
+    return [problem for rule in sound for problem in rule(params)]
 
 
 def parse_params(raw: object) -> Params:
@@ -124,13 +168,15 @@ def parse_params(raw: object) -> Params:
     names = list(Params.model_fields)
     problems = [unknown_key(str(key), None, names) for key in raw if key not in names]
     sections: dict[str, Any] = {}
+    broken = set[str]()
     for name in names:
         if name in raw:
             section, wrong = parse_section(Params, name, raw[name])
             problems += wrong
             sections |= {} if wrong else {name: section}
+            broken |= {name} if wrong else set()
     valid = Params(**sections)
-    problems += _contradictions(sections)
+    problems += _contradictions(valid, broken)
     if problems:
         raise ConfigError(problems)
     return valid

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-__all__ = ["ConfigError", "EspalierError", "Problem"]
+__all__ = ["ConfigError", "EspalierError", "Problem", "masked"]
+
+_FROM_ENVIRONMENT = r"(?:\$\{\w+\})+"
+_SECRET = re.compile(
+    rf"(?P<user>://[^/\s:@'\"]*:)(?!{_FROM_ENVIRONMENT}@)[^@\s'\"]+(?=@)"
+    r"|(?P<key>(?:password|passwd|passphrase|pwd|token|secret|api_?key|access_?key)(?:=|%3D))"
+    rf"(?!{_FROM_ENVIRONMENT}(?:%3B|[&;]|$))(?:(?!%3B)[^&;\s'\"])+",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str) -> str:
+    """Strike out the passwords that URLs in `text` spell out; those written as ${NAME} are none.
+
+    Examples
+    --------
+    >>> masked("postgresql://me:hunter2@host/db?sslpassword=hunter3")
+    'postgresql://me:***@host/db?sslpassword=***'
+    """
+    return _SECRET.sub(lambda match: f"{match['user'] or match['key']}***", text)
 
 
 class EspalierError(Exception):
@@ -35,4 +55,4 @@ class ConfigError(EspalierError):
     def __init__(self, problems: list[Problem], where: str = "params.yaml") -> None:
         self.problems = problems
         lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"{where} has {len(problems)} problem(s):\n{lines}")
+        super().__init__(masked(f"{where} has {len(problems)} problem(s):\n{lines}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -111,6 +112,10 @@ def _rule(error: Mapping[str, Any]) -> str:
     match error["type"]:
         case simple if simple in _RULES:
             return _RULES[simple]
+        case "too_short":
+            return f"needs at least {error['ctx']['min_length']} of them"
+        case "too_long":
+            return f"has room for {error['ctx']['max_length']} of them"
         case "union_tag_invalid":
             return f"method must be one of {error['ctx']['expected_tags']}"
         case "value_error" | "assertion_error":
@@ -151,6 +156,8 @@ def _problems(error: ValidationError, model: type[BaseModel], name: str, raw: ob
     whole = {name: raw}
     found: dict[str, Problem] = {}
     for entry in error.errors(include_url=False):
+        if entry["type"] == "too_short" and len(entry["input"]) >= entry["ctx"]["min_length"]:
+            continue  # of what was left after its wrong items
         keys = list(_walk((name, *entry["loc"]), whole))
         path, rule, hint = ".".join(keys), _rule(entry), _hint(entry, keys, model, whole)
         if entry["type"] == "union_tag_invalid":
@@ -175,7 +182,9 @@ def parse_section(model: type[BaseModel], name: str, raw: object) -> tuple[Any, 
     field = model.model_fields[name]
     annotated: Any = Annotated[field.annotation, field]
     adapter: TypeAdapter[Any] = TypeAdapter(annotated)
+    # As JSON, where strict means: no text for a number, no number for a switch, but a list for a tuple.
+    plain = json.dumps(raw, default=str)
     try:
-        return adapter.validate_python(raw), []
+        return adapter.validate_json(plain, strict=True), []
     except ValidationError as error:
         return None, _problems(error, model, name, raw)

@@ -12,7 +12,8 @@ from tasks import versioning
 from tasks.artifacts import write_text
 from tasks.closure import copied_graph
 from tasks.config import Params, overridden
-from tasks.errors import EspalierError
+from tasks.errors import ConfigError, EspalierError
+from tasks.schema import parse_section
 
 __all__ = ["create", "project_root", "settings_text"]
 
@@ -50,6 +51,7 @@ def create(directory: Path, uri: str, target: str | None, *, query: str | None =
 
     root = project_root()
     _require_place(directory, root)
+    _check_source(uri, target, query)
     file = Path(uri).resolve() if Path(uri).exists() else None
     chosen = suggest(directory, str(file or uri), target, query)
     seen_from_there = [f"source.uri={json.dumps(_relative(file, directory))}"] if file else []
@@ -88,6 +90,12 @@ def _flat(section: Mapping[str, Any], path: str = "") -> dict[str, Any]:
             _flat(value, f"{path}{key}.") if isinstance(value, Mapping) and value else {f"{path}{key}": value}
         )
     return found
+
+
+def _check_source(uri: str, target: str | None, query: str | None) -> None:
+    _, problems = parse_section(Params, "source", {"uri": uri, "target": target, "query": query})
+    if problems:
+        raise ConfigError(problems, "espalier init")
 
 
 def _require_place(directory: Path, root: Path) -> None:

@@ -9,6 +9,7 @@ from tasks.config import Params, apply_overrides, load_params, overridden, parse
 from tasks.errors import ConfigError
 from tasks.reference_page import reference_page
 
+BUILDER = "must read module:function, as in nets.example:build"
 PROJECT = Path(__file__).resolve().parents[1]
 TEXT = (PROJECT / "params.yaml").read_text()
 
@@ -80,6 +81,12 @@ def test_a_section_without_its_method_says_so():
         ("train.lr=-1", "train.lr", "must be greater than 0"),
         ("train.deterministic=perhaps", "train.deterministic", "must be true or false"),
         ("model.hidden=[0]", "model.hidden.0", "must be greater than or equal to 1"),
+        ("train.epochs='5'", "train.epochs", "must be a whole number"),
+        ("train.lr=true", "train.lr", "must be a number"),
+        ("train.deterministic='no'", "train.deterministic", "must be true or false"),
+        ("model.hidden=[]", "model.hidden", "needs at least 1 of them"),
+        ("model={method: user, builder: nets.mine}", "model.builder", BUILDER),
+        ("registry.name=a/b", "registry.name", "must be a name without / and :, which MLflow does not take"),
         ("source.drop=a", "source.drop", "must be a list, as in [a, b]"),
         ("train=5", "train", "must be a section of key: value lines"),
     ],
@@ -108,6 +115,34 @@ def test_the_error_says_each_problem_on_a_line_and_exits_with_two():
 
 def test_settings_that_contradict_each_other_are_found_across_sections():
     assert problems("clean.split.method=time")["source.time"].hint == "name a column"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path"),
+    [
+        (["source.group=g"], "source.group"),
+        (["source.time=t", "source.split=s", "clean.split.method=column"], "source.time"),
+        (["model={method: cnn2d}"], "reduce.columns.method"),
+        (
+            ["model={method: cnn1d}", "reduce.columns={method: pool}", "source.shape=[1, 8, 8]"],
+            "source.shape",
+        ),
+        (["source.task=classification", "clean.target.log=true"], "clean.target.log"),
+        (["source.task=regression", "train.class_weights=balanced"], "train.class_weights"),
+        (["source.task=regression", "train.label_smoothing=0.1"], "train.label_smoothing"),
+        (["source.task=regression", "reduce.columns={method: lda}"], "reduce.columns.method"),
+    ],
+)
+def test_a_setting_that_another_one_gives_no_meaning_is_refused(overrides, path):
+    assert list(problems(*overrides)) == [path]
+
+
+def test_a_broken_section_is_not_held_against_the_others():
+    assert list(problems("clean.split.method=time", "source.task=guess")) == ["source.task"]
+
+
+def test_a_wrong_item_is_one_problem():
+    assert list(problems("model.hidden=[a]")) == ["model.hidden.0"]
     assert "off the grid" in problems("model={method: cnn2d}")["reduce.columns.method"].rule
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tasks.config import Params, overridden
-from tasks.errors import EspalierError
+from tasks.errors import ConfigError, EspalierError
 from tasks.workspace import create, project_root, settings_text
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -32,6 +32,15 @@ def test_what_suits_the_data_is_set_and_the_rest_stays_commented():
     assert (
         sum("#" in line for line in text.splitlines()) >= sum("#" in line for line in TEXT.splitlines()) - 1
     )
+
+
+def test_a_source_that_cannot_be_is_refused_with_its_rule_and_no_password(tmp_path):
+    with pytest.raises(ConfigError, match=r"source\.uri: no password here") as caught:
+        create(PROJECT / "mine", "postgresql://me:hunter2@host/db", None)
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ConfigError, match="query is needed"):
+        create(PROJECT / "mine", "sqlite:///x.db", None)
+    assert not (PROJECT / "mine").exists()
 
 
 def test_a_folder_outside_the_project_is_refused(tmp_path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from tasks.data.meta import ColumnType
+from tasks.errors import masked
 from tasks.settings import Section
 
 __all__ = [
@@ -51,32 +52,32 @@ class SourceConfig(Section):
         None, description="column holding train | valid | test for split.method: column"
     )
 
-    @model_validator(mode="after")
-    def _query_belongs_to_a_database(self) -> Self:
-        if ("://" in self.uri) != (self.query is not None):
-            need = (
-                "needed with an SQLAlchemy URL" if self.query is None else "only used with an SQLAlchemy URL"
-            )
-            raise ValueError(f"query is {need}, uri is {self.uri!r}")
-        return self
-
     @field_validator("uri")
     @classmethod
     def _secrets_stay_outside(cls, uri: str) -> str:
-        password = re.search(r"://[^/@:]*:([^/@]+)@", uri)
-        if password and not re.fullmatch(r"\$\{\w+\}", password.group(1)):
+        if masked(uri) != uri:
             raise ValueError("no password here: write ${NAME} and set that environment variable")
         return uri
 
     @model_validator(mode="after")
-    def _roles_are_kept_apart(self) -> Self:
+    def _settings_agree(self) -> Self:
+        if wrong := [*self._query_without_database(), *self._roles_in_conflict()]:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _query_without_database(self) -> Iterator[str]:
+        database = "://" in self.uri
+        if database != (self.query is not None):
+            use = "needed" if database else "only used"
+            yield f"query is {use} with an SQLAlchemy URL, uri is {self.uri!r}"
+
+    def _roles_in_conflict(self) -> Iterator[str]:
         roles = {"target": self.target, "group": self.group, "time": self.time, "split": self.split}
         named = [name for name in roles.values() if name is not None]
         if repeated := {name for name in named if named.count(name) > 1}:
-            raise ValueError(f"{sorted(repeated)} cannot have two of the roles {', '.join(roles)}")
+            yield f"{sorted(repeated)} cannot have two of the roles {', '.join(roles)}"
         if dropped := set(named) & set(self.drop):
-            raise ValueError(f"drop names {sorted(dropped)}, which another key of source uses")
-        return self
+            yield f"drop names {sorted(dropped)}, which another key of source uses"
 
 
 class SplitConfig(Section):
@@ -87,7 +88,7 @@ class SplitConfig(Section):
     )
     test: Share = Field(0.25, description="share of rows held out for evaluate alone")
     valid: Share = Field(0.15, description="share of the remaining rows that every choice is made on")
-    seed: int = Field(0, ge=0, description="seed of the split")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the split")
 
 
 class ImputeConfig(Section):
@@ -116,7 +117,9 @@ class IqrOutliers(Section):
     """Clip numbers to the quartiles -/+ `strength` interquartile ranges (Tukey, 1977)."""
 
     method: Literal["iqr"]
-    strength: float = Field(1.5, ge=0.5, description="multiple of the interquartile range")
+    strength: float = Field(
+        1.5, ge=0.5, allow_inf_nan=False, description="multiple of the interquartile range"
+    )
 
 
 class IsolationForestOutliers(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tasks.settings import Section
 
@@ -74,13 +74,20 @@ class UserConfig(Section):
     method: Literal["user"] = Field("user", description="your own network")
     builder: str = Field(
         "nets.example:build",
-        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
         description="module:function; the module lives in nets/",
     )
     input: Literal["auto", "flat", "grid"] = Field(
         "auto",
         description="shape of one row; auto: the grid where the source has one and the reduction keeps it",
     )
+
+    @field_validator("builder")
+    @classmethod
+    def _names_a_function(cls, builder: str) -> str:
+        module, _, function = builder.partition(":")
+        if not all(name.isidentifier() for name in [*module.split("."), function]):
+            raise ValueError("must read module:function, as in nets.example:build")
+        return builder
 
 
 ModelConfig: TypeAlias = Annotated[

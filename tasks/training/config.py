@@ -46,7 +46,7 @@ class TrainConfig(Section):
     )
     threads: int = Field(1, ge=1, description="CPU threads; results are bit-equal at equal threads")
     deterministic: bool = Field(True, description="only operations that give the same bits each time")
-    seed: int = Field(0, ge=0, description="seeds initial weights, batches, dropout, subsets")
+    seed: int = Field(0, ge=0, lt=2**32, description="seeds initial weights, batches, dropout, subsets")
 
 
 class ReferenceConfig(Section):

@@ -34,9 +34,15 @@ def test_contradictory_sources_are_refused(wrong) -> None:
         SourceConfig.model_validate(wrong)
 
 
-def test_a_password_in_the_url_is_refused() -> None:
+def test_every_contradiction_of_a_source_is_told() -> None:
+    with pytest.raises(ValidationError, match=r"query is only used .* cannot have two of the roles"):
+        SourceConfig.model_validate({"uri": "x.csv", "query": "select 1", "target": "a", "group": "a"})
+
+
+@pytest.mark.parametrize("place", ["me:secret@host/db", "me:sec/ret@host/db", "host/db?password=secret"])
+def test_a_password_in_the_url_is_refused(place) -> None:
     with pytest.raises(ValidationError, match=r"\$\{NAME\}"):
-        SourceConfig(uri="postgresql://me:secret@host/db", query="select 1")
+        SourceConfig(uri=f"postgresql://{place}", query="select 1")
     assert SourceConfig(uri="postgresql://me:${PW}@host/db", query="select 1").query
 
 

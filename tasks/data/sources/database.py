@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -26,17 +27,23 @@ def read_query(location: Location, query: str, shown: str, root: Path) -> Loaded
     try:
         engine = create_engine(_resolved(make_url(location.url or ""), root, shown))
         with engine.connect() as connection:
-            frame = pd.read_sql_query(text(query), connection)
+            frame = pd.read_sql_query(text(_literal(query)), connection)
         engine.dispose()
     except ModuleNotFoundError as error:
         raise EspalierError(
             f"source.uri: {shown} needs the driver {error.name!r}, which is not installed"
         ) from error
-    except ArgumentError as error:
-        raise EspalierError(f"source.uri: {shown} is not an SQLAlchemy URL") from error
+    except ArgumentError:
+        # Without its cause, whose words may hold the URL with its secrets.
+        raise EspalierError(f"source.uri: {shown} is not an SQLAlchemy URL") from None
     except (SQLAlchemyError, pd.errors.DatabaseError) as error:
         raise EspalierError(f"source.query on {shown}: {_words(error, location)}") from error
     return Loaded(frame)
+
+
+def _literal(query: str) -> str:
+    """Escape the colons that SQLAlchemy would take for the beginning of a parameter's name."""
+    return re.sub(r"(?<![:\w\\]):(?=[\w$])", r"\\:", query)
 
 
 def _resolved(url: URL, root: Path, shown: str) -> URL:

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from tasks.data.config import SourceConfig
 from tasks.data.sources.packaged import PACKAGED
@@ -54,7 +55,9 @@ def expand(uri: str) -> str:
 
 
 def _secrets(uri: str) -> tuple[str, ...]:
-    return tuple(os.environ[name] for name in SECRET.findall(uri) if os.environ.get(name))
+    """Return the values, and their decoded forms: a driver sees `p@ss` where the URL says `p%40ss`."""
+    values = [os.environ[name] for name in SECRET.findall(uri) if os.environ.get(name)]
+    return tuple(dict.fromkeys([*values, *map(unquote, values)]))
 
 
 def _packaged(name: str) -> str:

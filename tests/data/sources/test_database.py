@@ -7,6 +7,7 @@ import pytest
 
 from tasks.data.config import SourceConfig
 from tasks.data.sources import fingerprint, read_source
+from tasks.data.sources.location import locate
 from tasks.errors import EspalierError
 
 FRAME = pd.DataFrame({"a": range(20), "b": ["u", "v"] * 10, "y": [0, 1] * 10})
@@ -45,6 +46,12 @@ def test_sql_errors_are_one_line_in_the_databases_words(database, query, message
     assert "\n" not in str(caught.value)
 
 
+def test_a_colon_in_a_query_is_no_parameter(database) -> None:
+    rows, _ = read_source(database, _source("select *, ':x' as mark, '10:30' as at from sales"))
+    assert set(rows["mark"]) == {":x"}
+    assert set(rows["at"]) == {"10:30"}
+
+
 def test_a_missing_database_is_not_made(tmp_path) -> None:
     with pytest.raises(EspalierError, match=r"no database file behind sqlite:///shop\.db"):
         read_source(tmp_path, _source())
@@ -66,6 +73,11 @@ def test_secrets_do_not_stand_in_messages(database, monkeypatch) -> None:
         with pytest.raises(EspalierError) as caught:
             read_source(database, _source("select hunter2 from sales", uri=uri))
         assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_is_struck_out_in_both_spellings(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("SECRET", "hunter%402")
+    assert locate(tmp_path, _source(uri="x://me:${SECRET}@h")).secrets == ("hunter%402", "hunter@2")
 
 
 def test_a_changed_table_has_another_fingerprint(database) -> None:

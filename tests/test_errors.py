@@ -1,0 +1,42 @@
+import pytest
+
+from tasks.errors import ConfigError, Problem, masked
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://me:hunter2@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://:hun/ter2@host/db", "postgresql://:***@host/db"),
+        ("mysql://host/db?user=me&password=hunter2&ssl=1", "mysql://host/db?user=me&password=***&ssl=1"),
+        (
+            "mssql:///?odbc_connect=UID%3Dme%3BPWD%3Dhunter%402%3BX%3D1",
+            "mssql:///?odbc_connect=UID%3Dme%3BPWD%3D***%3BX%3D1",
+        ),
+        ("x://me:a${PW}@host", "x://me:***@host"),
+    ],
+)
+def test_a_password_that_is_spelt_out_is_struck_out(text, shown):
+    assert masked(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://me:${PW}@host:5432/db",
+        "mysql://host/db?password=${PW}&ssl=1",
+        "sqlite:///C:/data@home/x.db",
+        "package:mnist",
+        "no password here",
+    ],
+)
+def test_what_holds_no_password_stays(text):
+    assert masked(text) == text
+
+
+def test_no_configuration_error_shows_a_password():
+    problems = [
+        Problem("source.uri", "x://me:hunter2@h", "rule about x://me:hunter2@h"),
+        Problem("source.uri:x://me:hunter2@h", None, "must read key.path=value"),
+    ]
+    assert "hunter2" not in str(ConfigError(problems))
