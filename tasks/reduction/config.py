@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tasks.settings import Section
 
@@ -31,31 +31,24 @@ __all__ = [
 Auto: TypeAlias = Literal["auto"]
 
 
-def _is_count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _size(least: int = 1, share_of: str = "") -> BeforeValidator:
+    """Check a size: a count, `auto`, and a share where there is something to be a share of."""
+    share = f"a share of {share_of} in (0, 1), " if share_of else ""
+
+    def check(value: object) -> object:
+        count = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        part = bool(share_of) and isinstance(value, float) and 0 < value < 1
+        if count or part or value == "auto":
+            return value
+        raise ValueError(f"must be a whole number of at least {least}, {share}or auto")
+
+    return BeforeValidator(check)
 
 
-def _count(value: object) -> object:
-    if value == "auto" or _is_count(value, 1):
-        return value
-    raise ValueError("must be a whole number of at least 1, or auto")
-
-
-def _count_or_share(value: object) -> object:
-    if value == "auto" or _is_count(value, 1) or (isinstance(value, float) and 0 < value < 1):
-        return value
-    raise ValueError("must be a whole number of at least 1, a share of variance in (0, 1), or auto")
-
-
-def _kernel(value: object) -> object:
-    if value == "auto" or _is_count(value, 2):
-        return value
-    raise ValueError("must be a whole number of at least 2, or auto")
-
-
-Count: TypeAlias = Annotated[int | Auto, BeforeValidator(_count)]
-CountOrShare: TypeAlias = Annotated[int | float | Auto, BeforeValidator(_count_or_share)]
-Kernel: TypeAlias = Annotated[int | Auto, BeforeValidator(_kernel)]
+Count: TypeAlias = Annotated[int | Auto, _size()]
+ColumnShare: TypeAlias = Annotated[int | float | Auto, _size(share_of="the columns")]
+VarianceShare: TypeAlias = Annotated[int | float | Auto, _size(share_of="variance")]
+Kernel: TypeAlias = Annotated[int | Auto, _size(2)]
 
 
 class NoColumns(Section):
@@ -70,14 +63,14 @@ class WeightNormColumns(Section):
     method: Literal["weight_norm"] = Field(
         "weight_norm", description="columns ranked by the reference's first layer (needs a Linear one)"
     )
-    components: Count = Field(256, description="columns kept, or auto")
+    components: ColumnShare = Field(256, description="columns kept: a count, a share in (0, 1), or auto")
 
 
 class SelectKBestColumns(Section):
     """Keep the columns with the strongest one-by-one relation to the target."""
 
     method: Literal["select_k_best"] = Field("select_k_best", description="columns ranked one by one")
-    components: Count = Field(64, description="columns kept, or auto")
+    components: ColumnShare = Field(64, description="columns kept: a count, a share in (0, 1), or auto")
     score: Literal["anova", "mutual_info"] = Field(
         "anova", description="F statistic (of a regression for numeric targets) or mutual information"
     )
@@ -87,7 +80,7 @@ class PcaColumns(Section):
     """Project on the directions of largest variance."""
 
     method: Literal["pca"] = Field("pca", description="principal components of the training rows")
-    components: CountOrShare = Field(0.95, description="a count, a share of variance in (0, 1), or auto")
+    components: VarianceShare = Field(0.95, description="a count, a share of variance in (0, 1), or auto")
 
 
 class TruncatedSvdColumns(Section):
@@ -162,22 +155,35 @@ class NoRows(Section):
         return self
 
 
-class RandomRows(Section):
+class _Subset(Section):
+    factor: float = Field(0.5, gt=0, le=1, description="share of the training rows kept; 1/N keeps one")
+
+
+class RandomRows(_Subset):
     """A random share of every class."""
 
     method: Literal["random"] = Field("random", description="random, the same share of every class")
-    factor: float = Field(0.5, gt=0, le=1, description="share of the training rows kept; 1/N keeps one")
     per_round: Literal["fixed", "resampled"] = Field(
         "fixed", description="fixed: one subset | resampled: a fresh one each epoch"
     )
 
 
-class KCenterRows(Section):
+class KCenterRows(_Subset):
     """The rows that cover the reduced space best, found farthest first."""
 
     method: Literal["k_center"] = Field("k_center", description="cover the reduced space, farthest first")
-    factor: float = Field(0.5, gt=0, le=1, description="share of the training rows kept; 1/N keeps one")
-    per_round: Literal["fixed"] = Field("fixed", description="fixed; only random can be resampled")
+    per_round: Literal["fixed", "resampled"] = Field(
+        "fixed", description="fixed; only random can be resampled"
+    )
+
+    @field_validator("per_round")
+    @classmethod
+    def _has_one_answer(cls, per_round: str) -> str:
+        if per_round == "resampled":
+            raise ValueError(
+                "k_center finds the same rows each time: set method random for a fresh subset each epoch"
+            )
+        return per_round
 
 
 RowsConfig: TypeAlias = Annotated[NoRows | RandomRows | KCenterRows, Field(discriminator="method")]

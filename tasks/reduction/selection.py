@@ -14,7 +14,7 @@ from sklearn.feature_selection import (
 )
 
 from tasks.errors import EspalierError
-from tasks.reduction.config import NoColumns, SelectKBestColumns, WeightNormColumns
+from tasks.reduction.config import Auto, NoColumns, SelectKBestColumns, WeightNormColumns
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample, refusal
 
@@ -31,13 +31,21 @@ def best(scores: NDArray[Any], k: int) -> tuple[int, ...]:
     return tuple(int(i) for i in np.sort(np.argsort(-scores, kind="stable")[:k]))
 
 
-def _keep(method: str, scores: NDArray[np.float64], k: int, sample: Sample) -> Reduction:
+def _resolved(size: float | Auto) -> float:
+    if isinstance(size, str):
+        raise ValueError("components is auto: tasks.search.components resolves it")
+    return size
+
+
+def _keep(method: str, scores: NDArray[np.float64], size: float, sample: Sample) -> Reduction:
+    """Keep the best columns: `size` is their count, or as a float their share."""
+    k = max(1, round(size * sample.columns)) if isinstance(size, float) else size
     if k > sample.columns:
         raise refusal(
             "columns.components",
             f"{method} keeps at most the {sample.columns} numeric columns that cleaning left",
             k,
-            f"set 1 to {sample.columns}, or auto",
+            f"set 1 to {sample.columns}, a share of the columns such as 0.33, or auto",
         )
     kept = best(scores, k)
     width = int(np.isin(sample.plan.owner, kept).sum())
@@ -80,7 +88,7 @@ def weight_norm(config: WeightNormColumns, sample: Sample) -> Reduction:
             "was given; train stage reference first, or use select_k_best or pca"
         )
     scores = sample.per_column(listened_to(sample.features, sample.scores), combine="sum")
-    return _keep(config.method, scores, int(config.components), sample)
+    return _keep(config.method, scores, _resolved(config.components), sample)
 
 
 def _anova(X: NDArray[Any], sample: Sample) -> NDArray[Any]:
@@ -125,4 +133,4 @@ def select_k_best(config: SelectKBestColumns, sample: Sample) -> Reduction:
             "use pca or random_projection",
         )
     scores = sample.once(config.score, lambda: column_scores(config.score, sample))
-    return _keep(config.method, scores, int(config.components), sample)
+    return _keep(config.method, scores, _resolved(config.components), sample)

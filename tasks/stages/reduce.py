@@ -26,6 +26,7 @@ from tasks.reduction.sample import Sample
 from tasks.search.components import ProbeTraining, fit_reduction
 from tasks.search.relevance import first_layer_norms
 from tasks.stages.common import stage_main, timed
+from tasks.training.device import cpu_threads
 from tasks.training.tensors import learning_target
 
 __all__ = ["run"]
@@ -36,7 +37,7 @@ log = logging.getLogger("espalier.reduce")
 def run(root: Path) -> None:
     """Fit section `reduce`; write data/reduced/, reports/reduce.json and its plots."""
     layout, params = Layout(root), load_params(root)
-    with timed(layout, "reduce"):
+    with timed(layout, "reduce"), cpu_threads(params.train.threads):
         cleaner, train = load_cleaner(layout.cleaner), load_rows(layout.rows("train"))
         sample = Sample(
             cleaner.plan.transform(train.X),

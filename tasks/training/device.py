@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from tasks.errors import EspalierError
 from tasks.training.config import TrainConfig
@@ -32,11 +33,15 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Use `count` CPU threads inside the block; the earlier number is restored."""
+    """Use `count` CPU threads inside the block, of torch and of NumPy's BLAS; the earlier numbers come back.
+
+    A matrix product is cut up by threads, and its last bits depend on the cut.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with threadpool_limits(count, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 

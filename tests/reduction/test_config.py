@@ -57,10 +57,15 @@ def test_pca_refuses_other_sizes_and_says_the_rule_once(components: object) -> N
     assert "a share of variance in (0, 1), or auto" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "method", ["weight_norm", "select_k_best", "truncated_svd", "random_projection", "lda"]
-)
-def test_a_share_is_only_for_pca(method: str) -> None:
+@pytest.mark.parametrize("method", ["weight_norm", "select_k_best"])
+def test_a_selection_takes_a_share_of_the_columns(method: str) -> None:
+    assert columns(method=method, components=0.5).components == 0.5  # type: ignore[attr-defined]
+    with pytest.raises(ValidationError, match=r"a share of the columns in \(0, 1\), or auto"):
+        columns(method=method, components=1.0)
+
+
+@pytest.mark.parametrize("method", ["truncated_svd", "random_projection", "lda"])
+def test_a_share_is_for_pca_and_selections_only(method: str) -> None:
     with pytest.raises(ValidationError, match="whole number of at least 1, or auto"):
         columns(method=method, components=0.5)
 
@@ -87,7 +92,7 @@ def test_a_factor_outside_its_range_is_refused(factor: float) -> None:
 
 
 def test_k_center_is_chosen_once() -> None:
-    with pytest.raises(ValidationError, match="per_round"):
+    with pytest.raises(ValidationError, match="set method random"):
         rows(method="k_center", factor=0.5, per_round="resampled")
 
 

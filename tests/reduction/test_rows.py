@@ -88,6 +88,26 @@ def test_farthest_first_takes_one_of_each_cluster() -> None:
     assert {int(i) // 4 for i in farthest_first(points, 3)} == {0, 1, 2}
 
 
+def step_by_step(points: np.ndarray, k: int) -> list[int]:
+    """Farthest first as its definition says."""
+    taken = [int(np.linalg.norm(points - points.mean(axis=0), axis=1).argmin())]
+    while len(taken) < k:
+        distance = np.linalg.norm(points[:, None] - points[None, taken], axis=2).min(axis=1)
+        distance[taken] = -1
+        taken.append(int(distance.argmax()))
+    return taken
+
+
+@pytest.mark.parametrize(("pool", "block"), [(1, 7), (5, 50), (1000, 1000)])
+def test_farthest_first_takes_the_farthest_row_whatever_is_looked_at_together(
+    pool: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.reduction.rows.POOL", pool)
+    monkeypatch.setattr("tasks.reduction.rows.BLOCK", block)
+    points = np.random.default_rng(1).normal(size=(60, 3))
+    assert farthest_first(points, 40).tolist() == step_by_step(points, 40)
+
+
 @pytest.mark.parametrize(
     ("size", "expected"), [(0, [0, 0, 0]), (1, [1, 0, 0]), (10, [6, 3, 1]), (100, [60, 30, 10])]
 )

@@ -67,6 +67,20 @@ def test_selecting_features_equals_selecting_columns_first(make_plan: Callable[.
     )
 
 
+@pytest.mark.parametrize(("share", "kept"), [(0.5, 4), (0.001, 1), (0.99, 8)])
+def test_a_share_keeps_the_nearest_count_of_columns(
+    share: float, kept: int, table: Callable[..., Sample]
+) -> None:
+    found = fit_columns(SelectKBestColumns(components=share), table()).kept
+    assert found is not None
+    assert len(found) == kept
+
+
+def test_more_columns_than_there_are_is_refused_with_what_to_set(table: Callable[..., Sample]) -> None:
+    with pytest.raises(EspalierError, match=r"\(got 256\); set 1 to 8, a share of the columns such as 0\.33"):
+        fit_columns(WeightNormColumns(), table())
+
+
 def test_without_the_reference_weight_norm_names_what_to_do(table: Callable[..., Sample]) -> None:
     with pytest.raises(EspalierError, match="train stage reference first, or use select_k_best or pca"):
         fit_columns(WeightNormColumns(components=2), replace(table(), scores=None))

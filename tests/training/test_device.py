@@ -2,6 +2,7 @@ import os
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from tasks.errors import EspalierError
 from tasks.training.config import TrainConfig
@@ -21,6 +22,16 @@ def test_threads_hold_for_the_block_and_are_restored_after_an_error():
         fail()
     assert seen == [before + 1]
     assert torch.get_num_threads() == before
+
+
+def test_threads_hold_for_the_blas_of_numpy_too():
+    def blas():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    before = blas()
+    with cpu_threads(1):
+        assert blas() <= {1}
+    assert blas() == before
 
 
 def test_determinism_holds_for_the_block_alone():
