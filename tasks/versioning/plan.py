@@ -9,8 +9,8 @@ from typing import Any
 from dvc.repo import lock_repo
 from dvc.stage import PipelineStage
 
+from tasks.versioning.lockfile import load_stage
 from tasks.versioning.repository import opened, stage_graph
-from tasks.versioning.stage import load_stage
 
 __all__ = ["plan"]
 

@@ -14,16 +14,12 @@ from dvc.stage.decorators import rwlocked
 
 from tasks.errors import EspalierError
 from tasks.outcome import StageOutcome, Status
+from tasks.versioning.lockfile import load_stage, save_stage
 from tasks.versioning.repository import opened
 
-__all__ = ["load_stage", "run_stage"]
+__all__ = ["run_stage"]
 
 _RELOCK_SECONDS = 60.0
-
-
-def load_stage(repo: Repo, name: str) -> PipelineStage:
-    """Load stage `name` of the repository's own dvc.yaml."""
-    return repo.stage.load_one(path=str(Path(repo.root_dir, "dvc.yaml")), name=name)
 
 
 def run_stage(root: Path, name: str, function: Callable[[], None]) -> StageOutcome:
@@ -68,7 +64,7 @@ def _record(stage: PipelineStage) -> None:
     try:
         stage.save()
         stage.commit()
-        stage.dump(update_pipeline=False)
+        save_stage(stage)
     except OSError as error:
         raise EspalierError(
             f"stage {stage.name}: its outputs could not be recorded ({error.strerror or error}); "

@@ -1,0 +1,69 @@
+"""Stages read from dvc.yaml with dvc.lock, and recorded there: the bytes DVC writes, in a tenth of the time.
+
+Each stage lists the modules it imports, so dvc.lock runs to thousands of lines. DVC parses both files anew
+for every stage it loads, and edits dvc.lock with a parser that keeps comments: about a second a stage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from dvc.dvcfile import ProjectFile
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
+from dvc.stage.serialize import to_lockfile
+from dvc.utils.serialize import dumps_yaml
+
+from tasks.files import write_text
+
+__all__ = ["load_stage", "save_stage", "spliced"]
+
+_AT_ONCE = 8
+_parsed: dict[str, Any] = {}
+
+
+def load_stage(repo: Repo, name: str) -> PipelineStage:
+    """Load stage `name` of the repository's own dvc.yaml, as `repo.stage.load_one` does."""
+    file = ProjectFile(repo, str(Path(repo.root_dir, "dvc.yaml")))
+    own = vars(file)  # where DVC keeps what it has parsed
+    own["contents"] = _once(Path(repo.root_dir, "dvc.yaml"), lambda: file.contents)
+    own["lockfile_contents"] = _once(Path(repo.root_dir, "dvc.lock"), lambda: file.lockfile_contents)
+    stage: PipelineStage = file.stages[name]
+    return stage
+
+
+def save_stage(stage: PipelineStage) -> None:
+    """Write the stage's entry into dvc.lock, as `stage.dump(update_pipeline=False)` does."""
+    path = Path(stage.repo.root_dir, "dvc.lock")
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if "#" in text:  # perhaps a comment, which only DVC's own way keeps
+        stage.dump(update_pipeline=False)
+        return
+    write_text(path, spliced(text, to_lockfile(stage)))
+    stage.repo.scm_context.track_file("dvc.lock")
+
+
+def spliced(text: str, entry: Mapping[str, Any]) -> str:
+    """Return the text of a dvc.lock with the one stage of `entry` replaced, or added at the end."""
+    head, block = dumps_yaml({"schema": "2.0", "stages": dict(entry)}).split("stages:\n")
+    if not text:
+        return f"{head}stages:\n{block}"
+    key = re.escape(block.split("\n", 1)[0])
+    found = re.search(rf"(?m)^{key}\n(?:   .*\n|\n)*", text)
+    return text[: found.start()] + block + text[found.end() :] if found else text + block
+
+
+def _once(path: Path, parse: Callable[[], Any]) -> Any:
+    """Return what DVC makes of a file, from memory where the same text has been parsed and found valid."""
+    if not path.exists():
+        return parse()
+    text = path.read_text(encoding="utf-8")
+    if text not in _parsed:
+        if len(_parsed) >= _AT_ONCE:
+            _parsed.clear()
+        _parsed[text] = parse()
+    return deepcopy(_parsed[text])
