@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -148,13 +147,9 @@ def _report(
         "nonzeros_after": sum(int(weight.count_nonzero()) for weight in after.parameters()),
         "metric": METRIC[task],
         "valid_metric": metric,
-        "history": [_plain(record) for record in outcome.history],
+        "history": [record.to_dict() for record in outcome.history],
         "notes": list(outcome.notes),
     }
-
-
-def _plain(record: EpochRecord) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in asdict(record).items()}
 
 
 def _share(config: PruneConfig, after: nn.Module) -> float:

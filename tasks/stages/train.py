@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from tasks.config import Params, load_params
 from tasks.data.cleaner import Cleaner
 from tasks.models.config import UserConfig
 from tasks.models.graph import Graph, build_graph, input_shape
-from tasks.models.user import check_covered, check_declared
+from tasks.models.user import check_covered, check_declared, source_file
 from tasks.models.zoo import build_network
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.rows import round_sampler
@@ -103,8 +102,17 @@ def _key(layout: Layout, params: Params, stage: str) -> str:
     """Fingerprint of all that the training depends on: an interrupted one of equal inputs goes on."""
     paths = [layout.cleaner, layout.rows("train"), layout.rows("valid")]
     paths += [layout.reduction] if stage == "train" else []
+    paths += _network_code(params, layout.root)
     sections = [params.model.model_dump(), params.train.model_dump()]
     return artifacts.fingerprint(*paths, settings=[stage, *sections])
+
+
+def _network_code(params: Params, root: Path) -> list[Path]:
+    """Files of a user's network: the folder of its module, which also holds what that imports."""
+    file = source_file(params.model.builder, root) if isinstance(params.model, UserConfig) else None
+    if file is None:
+        return []
+    return sorted((root / file.parts[0]).rglob("*.py")) if len(file.parts) > 1 else [root / file]
 
 
 def _train(
@@ -151,12 +159,8 @@ def _facts(
         "parameters": sum(parameter.numel() for parameter in graph.network.parameters()),
         "valid_metric": score(done.network, valid, task),
         "metric": METRIC[task],
-        "history": [_plain(record) for record in done.history],
+        "history": [record.to_dict() for record in done.history],
     }
-
-
-def _plain(record: EpochRecord) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in asdict(record).items()}
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def fit(
             scaler=torch.amp.GradScaler(device.type) if amp is torch.float16 else None,
             best=snapshot(copied),
         )
-        key = training_key(run, train, distil) if checkpoint else ""
+        key = training_key(run, train, valid, teacher, distil, rounds) if checkpoint else ""
         if checkpoint:
             resume(run, checkpoint, key)
         train, valid, teacher = _placed(train, valid, teacher, run)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,10 @@ class EpochRecord:
     valid_loss: float
     valid_metric: float
     lr: float
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the plain JSON form: what is not finite is null."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)

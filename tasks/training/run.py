@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.config import TrainConfig
-from tasks.training.losses import Loss
+from tasks.training.losses import Distil, Loss
 from tasks.training.optimisers import Optimiser
-from tasks.training.records import EpochRecord, Hooks
+from tasks.training.records import EpochRecord, Hooks, Rounds
 
 __all__ = [
     "Run",
@@ -101,16 +101,34 @@ def isolated(device: torch.device) -> Iterator[None]:
         yield
 
 
-def training_key(run: Run, train: Tensors, *more: object) -> str:
-    """Name a training by its settings, initial weights and a thousand of its rows."""
-    settings = (run.config.model_dump(), run.task, run.epochs, run.lr, run.seed, tuple(train.X.shape), more)
-    digest = hashlib.sha256(repr(settings).encode())
-    some = torch.linspace(0, max(len(train) - 1, 0), min(len(train), 1000)).long()
-    tensors = {**snapshot(run.network), "X": train.X[some], "y": train.y[some]}
+def training_key(
+    run: Run,
+    train: Tensors,
+    valid: Tensors | None,
+    teacher: Tensor | None,
+    distil: Distil | None,
+    rounds: Rounds | None,
+) -> str:
+    """Name a training by its settings, initial weights, a thousand rows of each part and two rounds.
+
+    Hooks are told apart by their functions' names: what they close over is for the caller's folder to tell.
+    """
+    calls = [getattr(call, "__qualname__", None) for call in (run.hooks.before_epoch, run.hooks.after_step)]
+    settings = (run.config.model_dump(), run.task, run.epochs, run.lr, run.seed, tuple(train.X.shape))
+    digest = hashlib.sha256(repr((*settings, distil, run.hooks.settled, calls)).encode())
+    tensors = {**snapshot(run.network), "X": _some(train.X), "y": _some(train.y)}
+    tensors |= {} if valid is None else {"valid X": _some(valid.X), "valid y": _some(valid.y)}
+    tensors |= {} if teacher is None else {"teacher": _some(teacher)}
+    tensors |= {} if rounds is None else {f"round {i}": torch.as_tensor(rounds(i)) for i in (0, 1)}
     for name, tensor in tensors.items():
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _some(rows: Tensor) -> Tensor:
+    """At most a thousand rows, evenly spread."""
+    return rows[torch.linspace(0, max(len(rows) - 1, 0), min(len(rows), 1000)).long()]
 
 
 def save(run: Run, checkpoint: Checkpoint, key: str) -> None:

@@ -1,5 +1,6 @@
 import json
 import logging
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,27 @@ def test_a_users_network_trains_on_the_grid_and_comes_back(with_own_network, tmp
     run(tmp_path, "reference")
     assert report(with_own_network, "reference")["input_shape"] == [1, 8, 8]
     assert load_graph(with_own_network.model("reference"), tmp_path).network.body[1].out_features == 16
+
+
+@contextmanager
+def stopping(stage, epochs, task):
+    def shown(record):
+        if record.epoch == 2:
+            raise KeyboardInterrupt
+
+    yield shown
+
+
+def test_an_interrupted_training_does_not_go_on_with_edited_code(with_own_network, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.stages.train.progress", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, "reference")
+    (tmp_path / "nets" / "mine.py").write_text(MINE.replace("ReLU", "Tanh"))
+    run(tmp_path, "reference")
+    after_the_edit = outputs(with_own_network, "reference", "reference")
+    run(tmp_path, "reference")
+    assert after_the_edit == outputs(with_own_network, "reference", "reference")
 
 
 def test_an_undeclared_network_is_refused_before_anything_is_read(with_own_network, tmp_path):

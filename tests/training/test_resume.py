@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from tasks.errors import EspalierError
 from tasks.training.checkpoint import Checkpoint
-from tasks.training.fit import fit
+from tasks.training.fit import Distil, Hooks, fit
 
 CLASSES = {"task": "classification", "outputs": 3, "seed": 0}
 
@@ -107,6 +107,32 @@ def test_other_settings_start_afresh(stopped, change, rows, valid_rows, make_net
 
 def test_other_rows_start_afresh(stopped, make_rows, valid_rows, make_net, settings):
     assert told(make_net(), make_rows(seed=8), valid_rows, settings(), stopped)[1] == [1, 2, 3, 4, 5]
+
+
+def test_other_validation_rows_start_afresh(stopped, rows, make_rows, make_net, settings):
+    assert told(make_net(), rows, make_rows(seed=9), settings(), stopped)[1] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"teacher": torch.zeros(90, 3), "distil": Distil(0.5, 2.0)},
+        {"rounds": lambda epoch: torch.arange(30)},
+        {"hooks": Hooks(after_step=lambda network: None)},
+        {"hooks": Hooks(settled=1)},
+    ],
+    ids=["teacher", "rounds", "hook", "settled"],
+)
+def test_another_argument_starts_afresh(stopped, option, rows, valid_rows, make_net, settings):
+    assert told(make_net(), rows, valid_rows, settings(), stopped, **option)[1] == [1, 2, 3, 4, 5]
+
+
+def test_another_teacher_starts_afresh(rows, valid_rows, make_net, settings, tmp_path):
+    def epochs(teacher):
+        options = {"teacher": teacher, "distil": Distil(0.5, 2.0)}
+        return told(make_net(), rows, valid_rows, settings(), Checkpoint(tmp_path), **options)[1]
+
+    assert [len(epochs(torch.full((len(rows), 3), value))) for value in (0.0, 0.0, 1.0)] == [5, 0, 5]
 
 
 def test_another_initial_network_starts_afresh(stopped, rows, valid_rows, make_net, settings):
