@@ -1,8 +1,8 @@
-import errno
-import os
-from pathlib import Path
+import resource
+import signal
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -10,8 +10,28 @@ from tasks import artifacts
 from tasks.errors import EspalierError
 
 
-def full(*_args, **_kwargs):
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.fixture
+def disk_full():
+    """No file may grow past a few bytes: the system refuses the write, as it does on a full disk."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(count=64):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+SAVES = {
+    "json": lambda path, n: artifacts.write_json(path, {"x": list(range(n))}),
+    "csv": lambda path, n: artifacts.write_csv(path, pd.DataFrame({"x": range(n)})),
+    "bytes": lambda path, n: artifacts.write_bytes(path, b"x" * n),
+    "parquet": lambda path, n: artifacts.write_frame(path, pd.DataFrame({"x": np.arange(n)})),
+    "npz": lambda path, n: artifacts.save_arrays(path, x=np.arange(n)),
+    "safetensors": lambda path, n: artifacts.save_tensors(path, {"x": torch.arange(n)}),
+}
 
 
 def test_arrays_come_back_as_they_went(tmp_path):
@@ -46,15 +66,16 @@ def test_json_refuses_values_that_are_not_numbers(tmp_path):
     assert not (tmp_path / "a.json").exists()
 
 
-def test_a_full_disk_leaves_the_previous_file_whole(tmp_path, monkeypatch):
-    path = tmp_path / "report.json"
-    artifacts.write_json(path, {"kept": 1})
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full)
-        with pytest.raises(EspalierError, match="No space left"):
-            artifacts.write_json(path, {"lost": 2})
-    assert artifacts.read_json(path) == {"kept": 1}
-    assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
+@pytest.mark.parametrize("kind", SAVES)
+def test_a_full_disk_leaves_the_previous_file_whole(tmp_path, disk_full, kind):
+    path = tmp_path / f"saved.{kind}"
+    SAVES[kind](path, 3)
+    before = path.read_bytes()
+    disk_full()
+    with pytest.raises(EspalierError, match=r"could not be written .*previous file is untouched"):
+        SAVES[kind](path, 100_000)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_missing_file_says_how_to_get_it(tmp_path):

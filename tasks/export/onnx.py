@@ -13,7 +13,9 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from tasks.errors import EspalierError
-from tasks.export.emit import Emitter, Value, can_emit, emit, output_of
+from tasks.export.emit import can_emit, emit
+from tasks.export.emitter import Emitter, Value, output_of
+from tasks.files import write_bytes
 from tasks.models.graph import Graph
 
 __all__ = ["ATOL", "RTOL", "check_parity", "export_onnx", "run_onnx", "session", "to_model"]
@@ -71,6 +73,7 @@ def session(model: Path | bytes, threads: int = 1) -> Any:
     """
     import onnxruntime as ort
 
+    ort.disable_telemetry_events()
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     source = model if isinstance(model, bytes) else str(model)
@@ -119,19 +122,17 @@ def check_parity(graph: Graph, model: Path | bytes, X: npt.NDArray[Any]) -> floa
         wanted = graph.predict(torch.from_numpy(rows)).numpy()
     got = run_onnx(session(model), rows)
     unit = 1.0 if graph.task == "classification" else max(1.0, float(np.std(wanted)))
+    apart = np.abs(got - wanted)[~(np.isnan(got) & np.isnan(wanted))]
+    worst = float(np.max(apart, initial=0.0))
     if not np.allclose(got, wanted, rtol=RTOL, atol=ATOL * unit, equal_nan=True):
-        worst = float(np.nanmax(np.abs(got - wanted)))
         raise EspalierError(
             f"export: the ONNX model differs from the network by up to {worst:.2g} on {len(rows)} rows "
             f"(allowed: rtol {RTOL:g} + atol {ATOL * unit:g}); set export.fold: never"
         )
-    return float(np.max(np.abs(got - wanted))) if len(wanted) else 0.0
+    return worst
 
 
 def export_onnx(graph: Graph, path: Path) -> Path:
     """Write a graph as one ONNX file; see `to_model`. The same graph gives the same bytes in any process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(to_model(graph).SerializeToString(deterministic=True))
-    temporary.replace(path)
+    write_bytes(path, to_model(graph).SerializeToString(deterministic=True))
     return path

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tasks.errors import EspalierError
-from tasks.export.emit import Emitter, Value
+from tasks.export.emitter import Emitter, Value
 
 __all__ = ["splice"]
 

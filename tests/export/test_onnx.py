@@ -81,6 +81,38 @@ def test_parity_is_the_largest_difference(make_graph, make_rows):
     assert 0 <= check_parity(graph, to_model(graph).SerializeToString(), make_rows(graph, 30)) < 1e-5
 
 
+def test_a_model_that_cannot_be_written_says_so_and_leaves_nothing_behind(make_graph, tmp_path):
+    (tmp_path / "model.onnx").mkdir()
+    with pytest.raises(EspalierError, match="could not be written"):
+        export_onnx(make_graph("mlp"), tmp_path / "model.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_answers_that_both_lack_count_as_no_difference(make_graph, make_rows):
+    graph = make_graph("mlp")
+    graph.preprocess = torch.nn.Identity()  # nothing fills the cells that the check takes away
+    found = check_parity(graph, to_model(graph).SerializeToString(), make_rows(graph, 30))
+    assert 0 <= found < 1e-5
+
+
+@pytest.mark.parametrize("cell", [1e20, -1e20, 1e-40, -0.0], ids=str)
+def test_extreme_cells_are_answered_alike(graph, make_rows, cell):
+    X = make_rows(graph, 12)
+    X[::2, 0] = cell
+    with torch.no_grad():
+        wanted = graph.predict(torch.from_numpy(X)).numpy()
+    unit = max(1.0, np.nanstd(wanted[1::2])) if graph.task == "regression" else 1.0
+    got = run_onnx(session(to_model(graph).SerializeToString()), X)
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * unit)
+
+
+def test_no_rows_give_no_answers_of_the_right_shape(graph):
+    X = np.empty((0, len(graph.columns)), np.float32)
+    got = run_onnx(session(to_model(graph).SerializeToString()), X)
+    with torch.no_grad():
+        assert got.shape == tuple(graph.predict(torch.from_numpy(X)).shape)
+
+
 SCRIPT = """
 import sys, torch
 from pathlib import Path
