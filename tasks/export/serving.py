@@ -46,6 +46,7 @@ class Predictor:
     @classmethod
     def load(cls, model: Path, plan: Path, encode: Encode) -> Predictor:
         """Read ``model.onnx`` and ``serving.json`` of an export."""
+        ort.disable_telemetry_events()
         session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
         return cls(session, json.loads(plan.read_text(encoding="utf-8")), encode)
 
@@ -84,7 +85,8 @@ def chosen(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
     """Return the class code (n,) of each row: the likeliest, or the second of two from `threshold` on."""
     if threshold is None or probabilities.shape[1] != 2:
         return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
-    return np.asarray(probabilities[:, 1] >= threshold, dtype=np.int64)
+    # In float64: rounded to the scores' float32, a threshold between two neighbours would become one of them.
+    return np.asarray(probabilities[:, 1].astype(np.float64) >= threshold, dtype=np.int64)
 
 
 def load_encoding(path: Path) -> ModuleType:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 import tasks.data.encoding as encoding
-from tasks.artifacts import Layout, raw_dtypes, read_json
+from tasks.artifacts import Layout, read_json
 from tasks.tracking.store import environment, quiet
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ def package(layout: Layout, folder: Path, model: Any = None) -> None:
     from mlflow import pyfunc
 
     plan = read_json(layout.serving("compressed"))
-    dtypes = raw_dtypes(layout.raw) if layout.raw.exists() else {}
     pyfunc.save_model(
         str(folder),
         python_model=str(CODE),
@@ -68,8 +67,9 @@ def package(layout: Layout, folder: Path, model: Any = None) -> None:
             "encoding": str(encoding.__file__),
         },
         pip_requirements=requirements(),
-        signature=signature(plan, dtypes),
-        input_example=input_example(plan, dtypes),
+        signature=signature(plan),
+        input_example=input_example(plan),
+        metadata={"columns": {entry["source"]: entry["kind"] for entry in plan["encoding"]["columns"]}},
         mlflow_model=model,
     )
 
@@ -79,17 +79,16 @@ def requirements() -> list[str]:
     return [f"{name}=={version(name)}" for name in NEEDED]
 
 
-def signature(plan: Mapping[str, Any], dtypes: Mapping[str, str]) -> ModelSignature:
-    """Return the required raw columns with their types, and the columns of the answer.
+def signature(plan: Mapping[str, Any]) -> ModelSignature:
+    """Return the required raw columns, and the columns of the answer with their types.
 
-    MLflow's ``double`` takes floats only and ``string`` text only. A column that holds anything else
-    (whole numbers, which become floats where a cell is missing; truth values; dates) is declared ``any``
-    and checked by the model itself. `dtypes` are the raw table's.
+    Every column is ``any``. MLflow's ``double`` refuses whole numbers and truth values, its ``string``
+    categoricals and columns whose cells are all missing, and a column comes as either from frame to frame.
+    The model checks cells itself and names the column; its metadata says what each holds.
     """
     from mlflow.models import ModelSignature
 
-    entries = plan["encoding"]["columns"]
-    inputs = [(entry["source"], _declared(entry, dtypes)) for entry in entries]
+    inputs = [(entry["source"], "any") for entry in plan["encoding"]["columns"]]
     return ModelSignature(_schema(inputs), _schema(_answer(plan)))
 
 
@@ -101,24 +100,14 @@ def _schema(columns: Iterable[tuple[str, str]]) -> Schema:
     return schema
 
 
-def input_example(plan: Mapping[str, Any], dtypes: Mapping[str, str]) -> pd.DataFrame:
-    """Return one made-up row of the right schema: never a real one, for MLflow stores it readable."""
-    cells = {entry["source"]: _made_up(entry, dtypes) for entry in plan["encoding"]["columns"]}
-    return pd.DataFrame([cells])
+def input_example(plan: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one made-up row of the right columns: never a real one, for MLflow stores it readable."""
+    return pd.DataFrame([{entry["source"]: _made_up(entry) for entry in plan["encoding"]["columns"]}])
 
 
-def _declared(entry: Mapping[str, Any], dtypes: Mapping[str, str]) -> str:
-    raw = dtypes.get(entry["source"], "float" if entry["kind"] == "number" else "string")
-    if entry["kind"] == "number":
-        return "double" if raw == "float" else "any"
-    return "string" if raw == "string" else "any"
-
-
-def _made_up(entry: Mapping[str, Any], dtypes: Mapping[str, str]) -> Any:
-    kind = entry["kind"]
-    if kind == "number":
-        return 0.0 if _declared(entry, dtypes) == "double" else 0
-    return {"category": (entry.get("levels") or ["a"])[0], "date": "2000-01-01"}.get(kind, "some words")
+def _made_up(entry: Mapping[str, Any]) -> Any:
+    level = (entry.get("levels") or ["a"])[0]
+    return {"number": 0.0, "category": level, "date": "2000-01-01"}.get(entry["kind"], "some words")
 
 
 def _answer(plan: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -147,20 +147,50 @@ def test_requirements_are_pinned_and_name_no_torch() -> None:
 def test_the_input_example_fits_the_schema_and_is_no_row_of_the_data(
     workspace: Path, frame: pd.DataFrame
 ) -> None:
-    plan, dtypes = read_json(Layout(workspace).serving("compressed")), {"height": "float", "city": "string"}
-    example = input_example(plan, dtypes)
-    assert list(example) == signature(plan, dtypes).inputs.input_names()
-    assert example.merge(frame).empty
-
-
-def test_types_that_mlflow_would_refuse_are_left_to_the_model(workspace: Path) -> None:
     plan = read_json(Layout(workspace).serving("compressed"))
-    described = signature(plan, {"height": "float", "children": "other", "city": "string"}).inputs.to_dict()
-    assert [column["type"] for column in described] == ["double", "any", "string"]
+    example = input_example(plan)
+    assert list(example) == signature(plan).inputs.input_names()
+    assert example.astype({"children": int}).merge(frame).empty
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("height", pd.Series([2, 0, 1, 7])),
+        ("height", pd.Series([True, False, True, True])),
+        ("height", pd.Series([2, None, 1, 7], dtype="Int64")),
+        ("height", pd.Series([2, None, 1, 7], dtype=object)),
+        ("children", pd.Series([2.0, 0.5, np.nan, 7.0], dtype=np.float32)),
+        ("children", pd.Series([2, 0, 1, 7], dtype=np.uint8)),
+        ("city", pd.Series([np.nan] * 4)),
+        ("city", pd.Series(["Ulm", "Bonn", None, "Oslo"], dtype="category")),
+        ("city", pd.Series(["Ulm", "Bonn", None, "Oslo"], dtype="string")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(value.dtype),
+)
+def test_a_column_may_come_in_any_type_that_holds_its_cells(
+    registered: tuple[Path, Recorded, Registered],
+    served: mlflow.pyfunc.PyFuncModel,
+    frame: pd.DataFrame,
+    column: str,
+    cells: pd.Series,
+) -> None:
+    frame = frame.assign(**{column: cells})
+    pd.testing.assert_frame_equal(served.predict(frame), _expected(registered[0], frame))
+
+
+def test_a_cell_that_is_no_number_is_refused_by_the_name_of_its_column(
+    served: mlflow.pyfunc.PyFuncModel, frame: pd.DataFrame
+) -> None:
+    with pytest.raises(ValueError, match="column 'height' holds 'tall'"):
+        served.predict(frame.assign(height=["tall", "1", "2", "3"]))
+
+
+def test_the_stored_model_says_what_its_columns_hold(served: mlflow.pyfunc.PyFuncModel) -> None:
+    kinds = served.metadata.metadata["columns"]
+    assert kinds == {"height": "number", "children": "number", "city": "category"}
 
 
 def test_a_regression_answers_with_one_number(workspace: Path) -> None:
     plan = read_json(Layout(workspace).serving("compressed")) | {"task": "regression", "labels": None}
-    assert signature(plan, {}).outputs.to_dict() == [
-        {"name": "prediction", "type": "double", "required": True}
-    ]
+    assert signature(plan).outputs.to_dict() == [{"name": "prediction", "type": "double", "required": True}]
