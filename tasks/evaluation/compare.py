@@ -15,6 +15,7 @@ from tasks.metrics.intervals import (
     agresti_min,
     bootstrap,
     paired_bootstrap,
+    paired_shares,
     quantile,
     wilson,
 )
@@ -85,13 +86,20 @@ def rows_needed(
     return max(rows + 1, math.ceil((deviation * (z + quantile(2 * POWER - 1)) / distance) ** 2))
 
 
+def _paired_accuracy(right: Array, other: Array, how: Settings) -> Interval:
+    """Interval of the difference of two shares of right answers (n,)."""
+    wins, losses = int(np.sum(right & ~other)), int(np.sum(other & ~right))
+    if wins + losses < FEW:
+        return agresti_min(wins, losses, len(right), how.confidence)
+    return paired_shares(
+        wins, losses, len(right), resamples=how.resamples, confidence=how.confidence, seed=how.seed
+    )
+
+
 def _paired(metric: Metric, y: Array, model: Array, reference: Array, settings: Settings) -> Interval:
     """Interval of the signed difference; Agresti-Min where accuracy rests on few disagreements."""
     if metric.name == "accuracy" and not np.array_equal(model, reference):
-        right, other = as_codes(model) == y, as_codes(reference) == y
-        wins, losses = int(np.sum(right & ~other)), int(np.sum(other & ~right))
-        if wins + losses < FEW:
-            return agresti_min(wins, losses, len(y), settings.confidence)
+        return _paired_accuracy(as_codes(model) == y, as_codes(reference) == y, settings)
     sign = 1.0 if metric.higher_is_better else -1.0
     return paired_bootstrap(
         lambda t, s: sign * metric(t, s),

@@ -40,7 +40,8 @@ def decide(probabilities: Array, threshold: float | None) -> Array:
     """Class codes (n,) at a threshold on the second of two classes; None takes the likeliest class."""
     if threshold is None or probabilities.shape[1] != 2:
         return as_codes(probabilities)
-    return (probabilities[:, 1] >= threshold).astype(np.int64)
+    # In float64: rounded to the scores' float32, a threshold between two neighbours would become one of them.
+    return (probabilities[:, 1].astype(np.float64) >= threshold).astype(np.int64)
 
 
 def confusion(y: Array, scores: Array, classes: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -10,10 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "agresti_min", "bootstrap", "paired_bootstrap", "quantile", "wilson"]
+__all__ = [
+    "Interval",
+    "agresti_min",
+    "bootstrap",
+    "drawn_rows",
+    "paired_bootstrap",
+    "paired_shares",
+    "quantile",
+    "wilson",
+]
 
 Array = npt.NDArray[Any]
 Score = Callable[[Array, Array], float]
+MANY = 10_000  # rows from which on resamples of fewer tell the same, in a fraction of the time
+SEEN = 100  # rows of the rarest class that a smaller resample still draws, on average
 
 
 @dataclass(frozen=True)
@@ -56,18 +68,42 @@ def agresti_min(wins: int, losses: int, rows: int, confidence: float) -> Interva
 
 def _percentiles(values: Array, confidence: float, method: str) -> Interval:
     """Central share of the resampled values; undefined resamples are left out."""
+    if np.isnan(values).all():
+        return Interval(float("nan"), float("nan"), method)
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return Interval(float(low), float(high), method)
+
+
+def drawn_rows(rows: int, rarest: int) -> int:
+    """Rows that a resample draws: all, or of many `MANY`, and more where what is `rarest` asks for them."""
+    return min(rows, max(MANY, math.ceil(SEEN * rows / max(rarest, 1))))
+
+
+def _rarest(y: Array) -> int:
+    """Count the rows of the rarest class; all rows where ``y`` holds no classes."""
+    return int(np.unique(y, return_counts=True)[1].min()) if y.dtype.kind in "iub" else len(y)
+
+
+def _resampled(fn: Callable[[Array], float], rows: int, drawn: int, resamples: int, seed: int) -> Array:
+    """Values of ``fn(positions)`` on resampled rows, as far from the value on all rows as full resamples are.
+
+    Drawing m of n rows makes deviations sqrt(n / m) times as large (Bickel, Goetze & van Zwet, 1997).
+    """
+    rng = np.random.default_rng(seed)
+    values = np.array([fn(rng.integers(0, rows, drawn)) for _ in range(resamples)])
+    if drawn == rows:
+        return values
+    whole = fn(np.arange(rows))
+    return np.asarray(whole + (values - whole) * math.sqrt(drawn / rows))
 
 
 def bootstrap(
     fn: Score, y: Array, scores: Array, *, resamples: int, confidence: float, seed: int
 ) -> Interval:
     """Percentile interval of ``fn(y, scores)`` over resampled rows (Efron, 1979)."""
-    rng, n = np.random.default_rng(seed), len(y)
-    draws = (rng.integers(0, n, n) for _ in range(resamples))
-    values = np.array([fn(y[i], scores[i]) for i in draws])
+    drawn = drawn_rows(len(y), _rarest(y))
+    values = _resampled(lambda i: fn(y[i], scores[i]), len(y), drawn, resamples, seed)
     return _percentiles(values, confidence, "bootstrap")
 
 
@@ -91,7 +127,19 @@ def paired_bootstrap(
     >>> paired_bootstrap(share, y, a, a, resamples=100, confidence=0.95, seed=0).low
     0.0
     """
-    rng, n = np.random.default_rng(seed), len(y)
-    draws = (rng.integers(0, n, n) for _ in range(resamples))
-    values = np.array([fn(y[i], a[i]) - fn(y[i], b[i]) for i in draws])
+    apart = int(np.sum(np.any((a != b).reshape(len(y), -1), axis=1)))
+    drawn = drawn_rows(len(y), min(_rarest(y), apart or len(y)))
+    values = _resampled(lambda i: fn(y[i], a[i]) - fn(y[i], b[i]), len(y), drawn, resamples, seed)
     return _percentiles(values, confidence, "paired bootstrap")
+
+
+def paired_shares(
+    wins: int, losses: int, rows: int, *, resamples: int, confidence: float, seed: int
+) -> Interval:
+    """Paired bootstrap of a difference of shares, (wins - losses) / rows, without touching a row.
+
+    Resampled rows hold multinomial counts of wins and losses, so these are drawn instead.
+    """
+    shares = [wins / rows, losses / rows, (rows - wins - losses) / rows]
+    drawn = np.random.default_rng(seed).multinomial(rows, shares, resamples)
+    return _percentiles((drawn[:, 0] - drawn[:, 1]) / rows, confidence, "paired bootstrap")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from tasks.export.serving import chosen
 from tasks.metrics.classification import (
     accuracy,
     as_codes,
@@ -149,3 +150,14 @@ def test_many_scores_still_give_a_threshold_between_them():
     scores = np.random.default_rng(3).uniform(size=5000)
     cut = best_threshold((scores > 0.2).astype(int), np.stack([1 - scores, scores], 1), accuracy)
     assert cut == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize("low", [0.5, 0.9999999, 1e-7])
+def test_a_threshold_between_two_neighbouring_scores_keeps_them_apart(low):
+    low = np.float32(low)
+    scores = np.array([low, np.nextafter(low, np.float32(2))])
+    probabilities = np.column_stack([1 - scores, scores])
+    y = np.array([0, 1])
+    threshold = best_threshold(y, probabilities)
+    assert list(decide(probabilities, threshold)) == [0, 1]
+    assert list(chosen(probabilities, threshold)) == [0, 1]

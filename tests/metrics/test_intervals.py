@@ -3,7 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.metrics.intervals import agresti_min, bootstrap, paired_bootstrap, quantile, wilson
+from tasks.metrics.intervals import (
+    MANY,
+    SEEN,
+    agresti_min,
+    bootstrap,
+    drawn_rows,
+    paired_bootstrap,
+    paired_shares,
+    quantile,
+    wilson,
+)
 
 
 def share(y, s):
@@ -89,3 +99,41 @@ def test_more_confidence_is_wider():
     wide = bootstrap(share, y, a, resamples=300, confidence=0.99, seed=0)
     assert wide.low < narrow.low
     assert narrow.high < wide.high
+
+
+def test_shares_resample_as_their_rows_do():
+    y, a, b = np.zeros(400, int), np.zeros(400, int), np.zeros(400, int)
+    a[:30], b[20:60] = 1, 1
+    how = {"resamples": 4000, "confidence": 0.95, "seed": 0}
+    rows = paired_bootstrap(share, y, a, b, **how)
+    counts = paired_shares(30, 20, 400, **how)
+    assert (counts.low, counts.high) == pytest.approx((rows.low, rows.high), abs=0.006)
+
+
+def test_resamples_of_some_rows_are_as_wide_as_those_of_all(monkeypatch):
+    rng = np.random.default_rng(8)
+    y = rng.normal(size=4000)
+    a, b = y + rng.normal(size=4000), y + 1.1 * rng.normal(size=4000)
+    how = {"resamples": 800, "confidence": 0.9, "seed": 0}
+
+    def error(t, s):
+        return float(np.mean(np.abs(t - s)))
+
+    full = paired_bootstrap(error, y, a, b, **how)
+    monkeypatch.setattr("tasks.metrics.intervals.MANY", 500)
+    some = paired_bootstrap(error, y, a, b, **how)
+    assert (some.low, some.high) == pytest.approx((full.low, full.high), abs=0.15 * (full.high - full.low))
+
+
+def test_a_resample_draws_enough_of_what_is_rare():
+    assert drawn_rows(500, 3) == 500
+    assert drawn_rows(1_000_000, 500_000) == MANY
+    assert drawn_rows(1_000_000, 1_000) == 1_000 * SEEN
+    assert drawn_rows(1_000_000, 2) == 1_000_000
+
+
+def test_a_figure_that_is_never_defined_has_no_interval():
+    found = bootstrap(
+        lambda y, s: float("nan"), np.zeros(5), np.zeros(5), resamples=9, confidence=0.9, seed=0
+    )
+    assert np.isnan([found.low, found.high]).all()

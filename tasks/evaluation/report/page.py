@@ -142,7 +142,7 @@ def _method(facts: Facts) -> str:
         "Quality is computed from what the exported ONNX files answer: what is judged is what is shipped.",
         f"Intervals hold {confidence}: Wilson's for accuracy, the bootstrap over rows for other figures; "
         "differences by the paired bootstrap, or Agresti and Min's interval when the models disagree on who "
-        "is right on fewer than ten rows.",
+        "is right on fewer than ten rows. Of more than 10,000 rows, resamples may draw a part, rescaled.",
         "Non-inferior: the whole interval of the difference lies above minus the margin. Inferior: all of it "
         "lies below. Otherwise it is not shown, and n = (s (z + 0.84) / (difference + margin))² rows would "
         "settle it four times in five; s is the deviation of one row's difference.",
