@@ -25,7 +25,7 @@ def find_missing_strings(frame: pd.DataFrame) -> tuple[str, ...]:
     """Return the strings that stand for 'missing': known words, or the few non-numbers among numbers."""
     found = set[str]()
     for name in frame.columns:
-        if frame[name].dtype.kind in "iufbM":
+        if frame[name].dtype.kind in "iufbmM":
             continue
         levels = frame[name].dropna().astype(str).str.strip().value_counts()
         present = {str(level) for level in levels.index}

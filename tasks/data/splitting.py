@@ -129,7 +129,10 @@ def _instants(cells: pd.Series) -> npt.NDArray[np.float64] | Indices:
 
 def _by_column(frame: pd.DataFrame, meta: RawMeta, config: SplitConfig, rng: Generator) -> Parts:
     """As the column says; without a row for valid, one is cut off train."""
-    parts = _role(frame, meta.split, "split").map(level_key).str.lower().to_numpy()
+    column = _role(frame, meta.split, "split")
+    if column.isna().any():
+        raise EspalierError(f"source.split {meta.split!r} is missing in {int(column.isna().sum())} rows")
+    parts = column.map(level_key).str.lower().to_numpy()
     if unknown := sorted(set(parts) - {"train", "valid", "test"}):
         raise EspalierError(
             f"source.split {meta.split!r} holds {unknown[0]!r}; its values are train, valid and test"

@@ -22,8 +22,8 @@ CLASSES = 20
 
 
 def column_type(cells: pd.Series, missing: Sequence[str] = ()) -> ColumnType:
-    """Return the type of a column: number, date, text (several words, mostly distinct) or category."""
-    if cells.dtype.kind in "iufb":
+    """Return the type of a column: number or duration, date, text (several words, mostly new) or category."""
+    if cells.dtype.kind in "iufbm":
         return "number"
     if cells.dtype.kind == "M":
         return "date"

@@ -164,3 +164,15 @@ def test_level_keys(value: object, key: str) -> None:
 
 def test_tokens_are_lower_case_words_of_two_letters_or_more() -> None:
     assert tokens("A Good-ish TEA, 5 of 10!") == ["good", "ish", "tea", "of", "10"]
+
+
+def test_durations_are_seconds_and_gaps() -> None:
+    frame = pd.DataFrame({"a": pd.to_timedelta(["90s", None])})
+    np.testing.assert_array_equal(encode(frame, _plan(_number("a")))[:, 0], [90, np.nan])
+
+
+def test_a_required_column_that_stands_twice_is_refused_by_name() -> None:
+    frame = pd.DataFrame([[1.0, 2.0, 3.0, 4.0]], columns=["a", "b", "b", "c"])
+    with pytest.raises(ValueError, match="two columns named 'b'"):
+        encode(frame, _plan(_number("a"), _number("b")))
+    assert encode(frame, _plan(_number("a"), _number("c"))).tolist() == [[1.0, 4.0]]

@@ -139,3 +139,9 @@ def test_missing_times_are_counted(meta_of) -> None:
     frame = pd.DataFrame({"a": range(8), "y": [0, 1] * 4, "t": [1.0, None] * 4})
     with pytest.raises(EspalierError, match="missing in 4 rows"):
         split_rows(frame, meta_of(frame, time="t"), SplitConfig(method="time"))
+
+
+def test_a_row_without_its_part_is_counted(meta_of) -> None:
+    frame = pd.DataFrame({"a": range(4), "s": ["train", "valid", "test", None], "y": [0, 1, 0, 1]})
+    with pytest.raises(EspalierError, match="'s' is missing in 1 rows"):
+        split_rows(frame, meta_of(frame, split="s"), SplitConfig(method="column"))

@@ -13,6 +13,7 @@ from tasks.errors import EspalierError
     [
         ([1, 2], "number"),
         ([True, False], "number"),
+        (pd.to_timedelta(["1h", None]), "number"),
         (["1", "2.5", ""], "number"),
         (["1", "?", "2"], "category"),
         (["2024-01-01", None], "date"),

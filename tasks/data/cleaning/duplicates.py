@@ -20,8 +20,8 @@ def drop_duplicates(frame: pd.DataFrame, parts: Parts) -> tuple[Parts, list[Deci
     """Drop repeated training rows, and rows of one part that also stand in a later one.
 
     `frame` holds the features and the target. Test rows are never touched; validation rows that stand in
-    test go, and training rows that stand in either. Where more than half of the training rows would go,
-    equal rows are a property of the table (few distinct values) and all are kept.
+    test go, and training rows that stand in either. Where more than half of the training rows, or all
+    validation rows, would go, equal rows are a property of the table (few distinct values) and all are kept.
     """
     keys = np.asarray(pd.util.hash_pandas_object(frame, index=False), np.uint64)
     checks = {
@@ -34,8 +34,10 @@ def drop_duplicates(frame: pd.DataFrame, parts: Parts) -> tuple[Parts, list[Deci
             kept, decision = _without(keys, cleaned, part, name, others)
             cleaned[part] = kept
             decisions += decision
-    if len(cleaned["train"]) * 2 < len(parts["train"]) or not len(cleaned["valid"]):
-        return parts, [_kept_all(parts, cleaned)]
+    if len(cleaned["train"]) * 2 < len(parts["train"]):
+        return parts, [_kept_all(parts, cleaned, "over half of train")]
+    if not len(cleaned["valid"]):
+        return parts, [_kept_all(parts, cleaned, "all of valid")]
     return cleaned, decisions
 
 
@@ -57,8 +59,7 @@ def _without(
 
 
 def _kept_all(
-    parts: Mapping[str, npt.NDArray[np.int64]], cleaned: Mapping[str, npt.NDArray[np.int64]]
+    parts: Mapping[str, npt.NDArray[np.int64]], cleaned: Mapping[str, npt.NDArray[np.int64]], most: str
 ) -> Decision:
     count = sum(len(parts[part]) - len(cleaned[part]) for part in ("train", "valid"))
-    why = "over half of train would go: few distinct values"
-    return Decision("repeated rows kept", None, count, why)
+    return Decision("repeated rows kept", None, count, f"{most} would go: few distinct values")

@@ -89,7 +89,7 @@ def _rows(cleaner: Cleaner, frame: pd.DataFrame, part: Indices, known: Indices, 
         return Rows(cleaner.encode(mine), cleaner.encode_target(mine[cleaner.target.name]), known[part])
     except ValueError as error:
         raise EspalierError(
-            f"{error} (in the {name} rows); choose another clean.split or mend the row"
+            f"{error} (in the {name} rows); choose another clean.split, duplicates: keep, or mend the row"
         ) from error
 
 

@@ -50,7 +50,7 @@ def fit_target(values: pd.Series, meta: RawMeta, config: TargetConfig) -> tuple[
         )
     learnt = np.log1p(y) if config.log else y
     std = float(learnt.std())
-    if std == 0:
+    if y.min() == y.max() or not std:  # rounding gives equal values a deviation
         raise EspalierError(f"target {meta.target!r} has one value ({y[0]:g}) in all training rows")
     plan = TargetPlan("regression", meta.target, None, "float", float(learnt.mean()), std, config.log)
     return plan, [Decision("target logged", meta.target, len(y), "clean.target.log")] if config.log else []

@@ -17,6 +17,7 @@ __all__ = ["from_named", "read_npy", "read_npz"]
 
 FEATURES = ("X", "x", "data", "features", "images", "inputs")
 TARGETS = ("y", "Y", "target", "targets", "label", "labels")
+PARTS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 Array = npt.NDArray[Any]
 
 
@@ -54,8 +55,7 @@ def from_named(arrays: Mapping[str, Array], shown: str) -> Loaded:
     """Return the rows of named arrays."""
     lowered = {name.lower(): array for name, array in arrays.items()}
     if {"x_train", "y_train", "x_test", "y_test"} <= lowered.keys():
-        parts = [part for part in ("train", "valid", "test") if f"x_{part}" in lowered]
-        return from_parts({part: (lowered[f"x_{part}"], lowered[f"y_{part}"]) for part in parts}, shown)
+        return from_parts(_official_parts(lowered, shown), shown)
     X = next((arrays[name] for name in FEATURES if name in arrays), None)
     y = next((arrays[name] for name in TARGETS if name in arrays), None)
     if X is None or y is None:
@@ -64,6 +64,17 @@ def from_named(arrays: Mapping[str, Array], shown: str) -> Loaded:
         names = ", ".join(list(arrays)[:8]) or "nothing"
         raise EspalierError(f"{shown} holds {names}; arrays X and y are needed{hint}")
     return from_arrays(X, y, shown)
+
+
+def _official_parts(arrays: Mapping[str, Array], shown: str) -> dict[str, tuple[Array, Array]]:
+    parts = {}
+    for ending, part in PARTS.items():
+        X, y = f"x_{ending}", f"y_{ending}"
+        if (X in arrays) != (y in arrays):
+            raise EspalierError(f"{shown} holds one of {X} and {y}; both are needed")
+        if X in arrays:
+            parts[part] = arrays[X], arrays[y]
+    return parts
 
 
 def _check_magic(path: Path, shown: str) -> None:

@@ -65,6 +65,11 @@ def from_parts(parts: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]], n
 def from_table(table: npt.NDArray[Any], name: str) -> Loaded:
     """Return the rows of a structured array, or of a two-dimensional one whose last column is the target."""
     if table.dtype.names:
+        deep = [field for field in table.dtype.names if table[field].ndim != 1]
+        if deep:
+            raise EspalierError(
+                f"{name}: field {deep[0]!r} has shape {table[deep[0]].shape}, one value a row is needed"
+            )
         return Loaded(pd.DataFrame({field: table[field] for field in table.dtype.names}))
     if table.ndim != 2 or table.shape[1] < 2:
         raise EspalierError(

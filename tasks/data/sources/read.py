@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tasks.data.config import SourceConfig
@@ -62,10 +63,38 @@ def read_source(root: Path, config: SourceConfig) -> tuple[pd.DataFrame, RawMeta
 
 
 def load_source(root: Path, config: SourceConfig) -> Loaded:
-    """Return the source's rows as they are, column names as strings."""
+    """Return the source's rows as they are, column names and bytes as strings.
+
+    Raises
+    ------
+    EspalierError
+        When it cannot be read, or a cell holds several values.
+    """
     location = locate(root, config)
     loaded = _read(location, config, root)
-    return Loaded(loaded.frame.rename(columns=str), loaded.target, loaded.shape, loaded.split)
+    frame = loaded.frame.rename(columns=str)
+    return Loaded(_single_cells(frame, config), loaded.target, loaded.shape, loaded.split)
+
+
+def _single_cells(frame: pd.DataFrame, config: SourceConfig) -> pd.DataFrame:
+    """Refuse columns of lists, and decode those of bytes."""
+    decoded = {}
+    for name in frame.columns[[dtype == np.dtype(object) for dtype in frame.dtypes]]:
+        if name in config.drop or not isinstance(cells := frame[name], pd.Series):
+            continue
+        kinds = {type(cell) for cell in cells}
+        if kinds & {list, tuple, set, dict, np.ndarray}:
+            raise EspalierError(
+                f"{config.uri}: column {name!r} holds several values a cell; give each a column of its own, "
+                "or leave the column out with source.drop"
+            )
+        if bytes in kinds:
+            decoded[name] = cells.map(_decoded)
+    return frame.assign(**decoded)
+
+
+def _decoded(cell: object) -> object:
+    return cell.decode(errors="replace") if isinstance(cell, bytes) else cell
 
 
 def _read(location: Location, config: SourceConfig, root: Path) -> Loaded:

@@ -50,7 +50,7 @@ def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
         raise EspalierError(f"{shown}: {_undecodable(path)}; save it as UTF-8") from error
     except pd.errors.EmptyDataError as error:
         raise EspalierError(f"{shown} is empty: it has no header line") from error
-    except (pd.errors.ParserError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+    except (pd.errors.ParserError, csv.Error, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise EspalierError(f"{shown} is no readable table: {str(error).strip()}") from error
     return Loaded(frame)
 
@@ -62,7 +62,9 @@ def _open(path: Path) -> IO[bytes]:
 def _beginning(path: Path) -> tuple[str, str]:
     """Return the header line, and some text after it."""
     with _open(path) as file:
-        return file.readline().decode("utf-8-sig"), file.read(4096).decode(errors="replace")
+        header, sample = file.readline().decode("utf-8-sig"), file.read(4096)
+    first, *rest = re.split(r"\r\n?|\n", header, maxsplit=1)  # lines may end in a bare carriage return
+    return first, "".join(rest) + sample.decode(errors="replace")
 
 
 def _check_header(header: str, delimiter: str, shown: str) -> None:

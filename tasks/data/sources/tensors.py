@@ -65,7 +65,8 @@ def _array(value: Any, shown: str) -> npt.NDArray[Any]:
 
     if not isinstance(value, torch.Tensor):
         return np.asarray(value)
-    if value.is_sparse or value.is_complex():
-        raise EspalierError(f"{shown} holds a sparse or complex tensor; dense numbers are needed")
+    if value.is_sparse or value.is_complex() or value.is_quantized:
+        raise EspalierError(f"{shown} holds a sparse, complex or quantised tensor; dense numbers are needed")
     dense = value.detach()
-    return (dense.float() if dense.dtype in (torch.bfloat16, torch.float16) else dense).numpy()
+    narrow = dense.is_floating_point() and dense.dtype not in (torch.float32, torch.float64)
+    return (dense.float() if narrow else dense).numpy()

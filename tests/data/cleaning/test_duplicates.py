@@ -56,3 +56,12 @@ def test_a_table_of_few_distinct_rows_is_kept_and_says_so() -> None:
     parts, decisions = drop_duplicates(frame, _parts(40, 10, 10))
     assert len(parts["train"]) == 40
     assert [decision.what for decision in decisions] == ["repeated rows kept"]
+
+
+def test_the_reason_says_which_part_would_be_emptied() -> None:
+    few = pd.DataFrame({"a": [0, 1] * 30, "y": 0})
+    assert "over half of train" in drop_duplicates(few, _parts(40, 10, 10))[1][0].why
+    same = pd.DataFrame({"a": [*UNIQUE, 1, 1], "y": 0})
+    parts, (decision,) = drop_duplicates(same, _parts(20, 1, 1))
+    assert len(parts["valid"]) == 1
+    assert decision.why == "all of valid would go: few distinct values"

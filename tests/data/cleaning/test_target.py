@@ -63,3 +63,10 @@ def test_targets_nothing_can_be_learnt_from_are_refused(meta_of, task, values, l
 def test_a_target_missing_everywhere_is_refused(meta_of) -> None:
     with pytest.raises(EspalierError, match="missing in every row"):
         known_targets(pd.Series([None, None], dtype="str"), _meta(meta_of))
+
+
+def test_one_value_is_found_where_rounding_gives_it_a_deviation(meta_of) -> None:
+    values = pd.Series([3.7] * 200)
+    assert values.to_numpy().std() > 0
+    with pytest.raises(EspalierError, match=r"has one value \(3\.7\)"):
+        fit_target(values, _meta(meta_of, "regression"), TargetConfig())

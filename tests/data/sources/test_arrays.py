@@ -8,6 +8,7 @@ from tasks.data.sources.loaded import from_arrays
 from tasks.errors import EspalierError
 
 Y = np.arange(6) % 2
+PAIR = {"x": np.arange(12.0).reshape(6, 2), "y": Y}
 
 
 class Planted:
@@ -104,3 +105,24 @@ def test_broken_files_are_named(tmp_path, name, read, content) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(EspalierError, match=f"{name} is not"):
         read(tmp_path / name, name, ())
+
+
+@pytest.mark.parametrize("ending", ["valid", "val", "Validation"])
+def test_an_official_validation_part_goes_by_several_names(tmp_path, ending) -> None:
+    arrays = {f"{name}_{part}": value for part in ("train", ending, "test") for name, value in PAIR.items()}
+    np.savez(tmp_path / "t.npz", **arrays)
+    parts = read_npz(tmp_path / "t.npz", "t.npz", ()).frame["split"]
+    assert parts.value_counts().to_dict() == {"train": 6, "valid": 6, "test": 6}
+
+
+def test_a_part_without_its_targets_is_named(tmp_path) -> None:
+    arrays = {f"{name}_{part}": value for part in ("train", "test") for name, value in PAIR.items()}
+    np.savez(tmp_path / "t.npz", **arrays, x_val=PAIR["x"])
+    with pytest.raises(EspalierError, match="holds one of x_val and y_val; both are needed"):
+        read_npz(tmp_path / "t.npz", "t.npz", ())
+
+
+def test_a_structured_array_of_vectors_is_refused_by_field(tmp_path) -> None:
+    np.save(tmp_path / "t.npy", np.zeros(4, dtype=[("v", "f4", (2,)), ("y", "i4")]))
+    with pytest.raises(EspalierError, match=r"field 'v' has shape \(4, 2\)"):
+        read_npy(tmp_path / "t.npy", "t.npy", ())

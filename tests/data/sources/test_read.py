@@ -102,3 +102,17 @@ def test_mixed_objects_become_strings_and_gaps_stay(tmp_path) -> None:
 def test_numbers_as_column_names_are_strings(tmp_path) -> None:
     pd.DataFrame({"0": [1, 2, 3, 4], "y": [0, 1, 0, 1]}).to_parquet(tmp_path / "t.parquet")
     assert _read(tmp_path)[1].columns == ("0",)
+
+
+def test_bytes_are_read_as_text(tmp_path) -> None:
+    pd.DataFrame({"a": range(20), "y": ["hü".encode(), b"hott"] * 10}).to_parquet(tmp_path / "t.parquet")
+    frame, _ = read_source(tmp_path, SourceConfig(uri="t.parquet", target="y"))
+    assert set(frame["y"]) == {"hü", "hott"}
+
+
+def test_a_column_of_lists_is_refused_unless_dropped(tmp_path) -> None:
+    pd.DataFrame({"a": range(20), "b": [[1, 2]] * 20, "y": [0, 1] * 10}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(EspalierError, match="column 'b' holds several values a cell"):
+        read_source(tmp_path, SourceConfig(uri="t.parquet", target="y"))
+    _, meta = read_source(tmp_path, SourceConfig(uri="t.parquet", target="y", drop=("b",)))
+    assert meta.columns == ("a",)

@@ -81,3 +81,7 @@ def test_a_named_index_is_a_column(tmp_path) -> None:
 def test_unknown_endings_list_the_known_ones(tmp_path) -> None:
     with pytest.raises(EspalierError, match=r"none of \.csv .* \.pth"):
         _read(tmp_path / "t.xlsx", "x")
+
+
+def test_lines_may_end_in_a_carriage_return(tmp_path) -> None:
+    assert _read(tmp_path / "t.csv", "a;b\r1,5;x\r2;y\r")["a"].tolist() == [1.5, 2]

@@ -78,3 +78,9 @@ def test_other_contents_are_refused(tmp_path, stored) -> None:
     torch.save(stored, tmp_path / "t.pt")
     with pytest.raises(EspalierError, match=r"t\.pt holds"):
         read_tensors(tmp_path / "t.pt", "t.pt", ())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_narrow_floats_are_widened(tmp_path, dtype) -> None:
+    torch.save((X.detach().to(dtype), Y), tmp_path / "t.pt")
+    assert read_tensors(tmp_path / "t.pt", "t.pt", ()).frame["x1"].tolist() == X[:, 1].to(dtype).tolist()
