@@ -185,3 +185,10 @@ class CleanConfig(Section):
         "auto", description="auto: global on grids, standard on tables"
     )
     target: TargetConfig = Field(TargetConfig(), description="the target")
+
+    @field_validator("dates")
+    @classmethod
+    def _each_part_once(cls, dates: tuple[DatePart, ...]) -> tuple[DatePart, ...]:
+        if len(set(dates)) < len(dates):
+            raise ValueError("names a part twice")
+        return dates

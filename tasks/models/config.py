@@ -47,7 +47,7 @@ class ResMlpConfig(Section):
 
 class _CnnConfig(Section):
     channels: tuple[Width, ...] = Field((32, 64), min_length=1, description="channels of each convolution")
-    kernel: int = Field(3, ge=1, le=31, description="cells along each axis of a convolution's window; odd")
+    kernel: int = Field(3, ge=1, le=31, description="cells along each axis of a convolution's window")
     pool: int = Field(2, ge=1, le=8, description="max-pooling after each convolution; 1: none")
     readout: Literal["flatten", "average"] = Field(
         "flatten", description="what the last layers see: every cell, or each channel's average"

@@ -56,6 +56,7 @@ def test_a_password_in_the_url_is_refused(place) -> None:
         {"split": {"test": 1.0}},
         {"sentinels": [float("nan")]},
         {"dates": ["century"]},
+        {"dates": ["year", "year"]},
     ],
 )
 def test_impossible_cleaning_is_refused(wrong) -> None:

@@ -81,7 +81,8 @@ def _fit_column(
     if share > config.max_missing:
         return None, [Decision("column dropped", name, 1, f"{share:.1%} of cells missing")]
     if not entry["outputs"]:
-        return None, [Decision("column dropped", name, 1, "its text has no words")]
+        why = "clean.dates names no part" if entry["kind"] == "date" else "its text has no words"
+        return None, [Decision("column dropped", name, 1, why)]
     return entry, decisions
 
 

@@ -173,3 +173,12 @@ def test_a_column_that_is_not_what_its_type_says_names_the_cell_and_the_setting(
     meta = meta_of(frame, dtypes={"a": "number"})
     with pytest.raises(EspalierError, match=r"'a' holds '\?'.*source.dtypes.a"):
         fit_clean(frame, meta, CleanConfig())
+
+
+def test_dates_without_parts_are_dropped_for_that_reason(meta_of) -> None:
+    days = pd.date_range("2024-01-01", periods=20)
+    frame = pd.DataFrame({"a": range(20), "day": days, "y": [0, 1] * 10})
+    report = fit_clean(
+        frame, meta_of(frame, dtypes={"a": "number", "day": "date"}), CleanConfig(dates=())
+    ).report
+    assert {d["column"]: d["why"] for d in report["decisions"]}["day"] == "clean.dates names no part"
