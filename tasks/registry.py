@@ -88,8 +88,9 @@ def _tags(result: Run) -> dict[str, str]:
     figures, tags = result.data.metrics, result.data.tags
     headline = tags["espalier.headline"]
     unit = " %" if headline.endswith("_pct") else ""
+    shown = f"{figures[headline]:.4g}{unit}" if headline in figures else "undefined"
     return {
-        headline.removeprefix("test/").removesuffix("_pct"): f"{figures[headline]:.4g}{unit}",
+        headline.removeprefix("test/").removesuffix("_pct"): shown,
         "size": f"{figures['size/bytes'] / 1000:.4g} kB, {figures['size/times_smaller']:.1f}x",
         "speed": f"{figures['speed/p50_us']:.3g} us, {figures['speed/times_faster']:.1f}x",
         "verdict": tags["espalier.verdict"],

@@ -7,34 +7,42 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import Layout, read_json
+from tasks.evaluation.reports import MODELS, making_seconds
+from tasks.metrics.table import METRICS, Metric
 
-__all__ = ["MODELS", "clean_report", "result_rows", "result_text"]
+__all__ = ["clean_report", "result_rows", "result_text"]
 
-MODELS = {"reference": "reference", "reduced": "reduced", "compressed": "reduced + pruned"}
-_TRAINED_BY = {
-    "reference": ("reference",),
-    "reduced": ("reduce", "train"),
-    "compressed": ("reduce", "train", "prune"),
-}
-_PERCENT = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "roc_auc"})
+UNDEFINED = "undefined"
 
 
-def _metric(evaluate: Mapping[str, Any], model: str) -> str:
-    judged = evaluate["models"][model]
-    name = evaluate["metric"]
-    value, (low, high) = judged["metrics"][name], judged["interval"]
-    if name in _PERCENT:
-        return f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
-    return f"{value:.4g} [{low:.4g}, {high:.4g}]"
+def _figure(metric: Metric, value: float | None) -> str:
+    if value is None:
+        return UNDEFINED
+    return f"{100 * value:.1f}" if metric.share else f"{value:.4g}"
 
 
-def _counted(values: Mapping[str, float], shown: Callable[[float], str]) -> list[str]:
+def _headline(evaluate: Mapping[str, Any]) -> list[list[str]]:
+    """Return the headline metric of each model, and below it its interval."""
+    metric, judged = METRICS[evaluate["metric"]], [evaluate["models"][model] for model in MODELS]
+    unit = " %" if metric.share else ""
+    values = [model["metrics"][metric.name] for model in judged]
+    ends = [[_figure(metric, end) for end in model["interval"]] for model in judged]
+    return [
+        [f"test {metric.title}", *(_figure(metric, value) + unit * (value is not None) for value in values)],
+        [
+            f"{100 * evaluate['confidence']:g} % interval",
+            *(UNDEFINED if low == UNDEFINED else f"{low} to {high}{unit}" for low, high in ends),
+        ],
+    ]
+
+
+def _counted(values: Mapping[str, float | None], shown: Callable[[float], str]) -> list[str]:
     """Show each model's value and, beside it, how many times smaller than the reference's it is."""
     dense = values["reference"]
     cells = []
     for model, value in values.items():
-        factor = f" ({dense / value:.1f}x)" if model != "reference" and value else ""
-        cells.append(shown(value) + factor)
+        factor = f" ({dense / value:.1f}x)" if model != "reference" and value and dense else ""
+        cells.append("-" if value is None else shown(value) + factor)
     return cells
 
 
@@ -53,22 +61,14 @@ def result_rows(root: Path) -> list[list[str]]:
     layout = Layout(root)
     evaluate, measure = read_json(layout.report("evaluate")), read_json(layout.report("measure"))
     sizes = {model: evaluate["models"][model]["size"] for model in MODELS}
-    seconds = {
-        model: float(sum(measure["seconds"].get(stage, 0.0) for stage in stages))
-        for model, stages in _TRAINED_BY.items()
-    }
     latency = {model: float(measure["latency"][model]["p50_us"]) for model in MODELS}
-    rows = [["", *MODELS.values()]]
-    rows.append([f"test {evaluate['metric']}", *(_metric(evaluate, model) for model in MODELS)])
+    rows = [["", *MODELS.values()], *_headline(evaluate)]
     rows.append(["verdict", "", *(_verdict(evaluate, model) for model in list(MODELS)[1:])])
-    for label, key in (
-        ("inputs", "inputs"),
-        ("parameters", "parameters"),
-        ("multiply-adds", "multiply_adds"),
-    ):
-        rows.append([label, *_counted({model: sizes[model][key] for model in MODELS}, _whole)])
-    rows.append(["bytes", *_counted({model: sizes[model]["bytes"] for model in MODELS}, _whole)])
+    for key in ("inputs", "parameters", "multiply_adds", "bytes"):
+        counts = {model: sizes[model][key] for model in MODELS}
+        rows.append([key.replace("_", "-"), *_counted(counts, _whole)])
     rows.append(["latency p50", *_counted(latency, lambda value: f"{value:.1f} us")])
+    seconds = {model: making_seconds(measure, model) for model in MODELS}
     rows.append(["training time", *_counted(seconds, lambda value: f"{value:.1f} s")])
     return rows
 
@@ -96,6 +96,6 @@ def clean_report(root: Path) -> str:
     report = read_json(Layout(root).report("clean"))
     lines = ["| what | column | count | why |", "|---|---|---|---|"]
     for decision in report["decisions"]:
-        column = decision.get("column") or ""
-        lines.append(f"| {decision['what']} | {column} | {decision['count']} | {decision['why']} |")
+        cells = (str(decision.get(key) or "") for key in ("what", "column", "count", "why"))
+        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines)

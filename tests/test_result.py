@@ -1,6 +1,7 @@
 import pytest
 
-from tasks.artifacts import Layout, write_json
+from tasks.artifacts import Layout, read_json, write_json
+from tasks.metrics.table import METRICS
 from tasks.result import clean_report, result_rows, result_text
 
 SIZE = {"inputs": 784, "parameters": 1000, "multiply_adds": 990, "bytes": 1_872_595}
@@ -19,6 +20,7 @@ def root(tmp_path):
     }
     comparisons = {name: {"verdict": "non-inferior"} for name in ("reduced", "compressed")}
     evaluate = {"metric": "accuracy", "models": models, "comparisons": comparisons, "factor": 1.0}
+    evaluate["confidence"] = 0.95
     latency = {"reference": 50.0, "reduced": 25.0, "compressed": 10.0}
     write_json(layout.report("evaluate"), evaluate)
     measure = {
@@ -43,17 +45,39 @@ def test_a_model_costs_all_the_training_that_led_to_it(root):
 
 
 def test_the_metric_stands_with_its_interval(root):
-    assert row(root, "test accuracy")[1] == "95.0 % [94.0, 96.0]"
+    assert row(root, "test accuracy")[1] == "95.0 %"
+    assert row(root, "95 % interval")[1] == "94.0 to 96.0 %"
 
 
-def test_the_table_fits_eighty_columns(root):
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_table_fits_eighty_columns_whatever_the_metric(root, metric):
+    path = Layout(root).report("evaluate")
+    evaluate = read_json(path) | {"metric": metric}
+    for judged in evaluate["models"].values():
+        judged["metrics"], judged["interval"] = {metric: -0.12345}, [-0.23456, -0.0123456]
+        judged["size"] = dict.fromkeys(SIZE, 98765432)
+    write_json(path, evaluate)
     assert max(map(len, result_text(root).splitlines())) <= 80
+
+
+def test_a_figure_that_is_undefined_is_said_to_be(root):
+    path = Layout(root).report("evaluate")
+    evaluate = read_json(path)
+    for judged in evaluate["models"].values():
+        judged["metrics"], judged["interval"] = {"accuracy": None}, [None, None]
+    write_json(path, evaluate)
+    assert row(root, "test accuracy")[1:] == ["undefined"] * 3
+    assert row(root, "95 % interval")[1:] == ["undefined"] * 3
+
+
+def test_a_time_that_this_machine_does_not_know_is_left_open(root):
+    path = Layout(root).report("measure")
+    write_json(path, read_json(path) | {"seconds": {"reference": 8.0, "reduce": 1.0, "train": 3.0}})
+    assert row(root, "training time")[1:] == ["8.0 s", "4.0 s (2.0x)", "-"]
 
 
 def test_a_quick_look_is_said_to_be_one(root):
     layout = Layout(root)
-    from tasks.artifacts import read_json
-
     write_json(layout.report("evaluate"), {**read_json(layout.report("evaluate")), "factor": 0.2})
     assert "20 % of the test rows" in result_text(root)
 

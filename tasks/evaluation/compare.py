@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -19,9 +19,19 @@ from tasks.metrics.intervals import (
     quantile,
     wilson,
 )
-from tasks.metrics.table import Metric
+from tasks.metrics.table import Metric, finite
 
-__all__ = ["FEW", "POWER", "Comparison", "Settings", "compare", "interval_of", "rows_needed", "verdict"]
+__all__ = [
+    "FEW",
+    "POWER",
+    "Comparison",
+    "Settings",
+    "compare",
+    "interval_of",
+    "rounded_up",
+    "rows_needed",
+    "verdict",
+]
 
 Array = npt.NDArray[Any]
 Verdict = Literal["non-inferior", "inferior", "not shown"]
@@ -49,6 +59,10 @@ class Comparison:
     margin: float
     rows_needed: int | None
     method: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain JSON form: what is not finite is null."""
+        return {key: finite(v) if isinstance(v, float) else v for key, v in asdict(self).items()}
 
 
 def interval_of(metric: Metric, y: Array, scores: Array, settings: Settings) -> Interval:
@@ -84,6 +98,12 @@ def rows_needed(
     z = quantile(confidence)
     deviation = math.sqrt(rows) * (interval.high - interval.low) / (2 * z)
     return max(rows + 1, math.ceil((deviation * (z + quantile(2 * POWER - 1)) / distance) ** 2))
+
+
+def rounded_up(rows: int) -> str:
+    """Write a count of rows rounded up to two digits: more would pretend to precision."""
+    step = 10 ** max(0, len(str(rows)) - 2)
+    return f"{-(-rows // step) * step:,}"
 
 
 def _paired_accuracy(right: Array, other: Array, how: Settings) -> Interval:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.evaluation.compare import Comparison, Settings, compare, interval_of
+from tasks.evaluation.compare import Settings, compare, interval_of
 from tasks.evaluation.config import EvaluateConfig
 from tasks.evaluation.curves import class_curves, quintiles, range_curves, range_table
 from tasks.metrics.classification import best_threshold, decide, per_class
-from tasks.metrics.table import METRICS, Metric, Task, headline, score_all
+from tasks.metrics.table import METRICS, Metric, Task, finite, headline, score_all
 
 __all__ = ["Case", "Splits", "judge", "share"]
 
@@ -64,14 +63,6 @@ def _decided(case: Case, scores: Splits, threshold: float | None) -> Splits:
     return Splits(*(decide(part, threshold) for part in (scores.train, scores.valid, scores.test)))
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _plain(comparison: Comparison) -> dict[str, Any]:
-    return {k: _finite(v) if isinstance(v, float) else v for k, v in asdict(comparison).items()}
-
-
 def _judged(case: Case, metric: Metric, scores: Splits, decided: Splits, how: Settings) -> dict[str, Any]:
     """Every figure of one model."""
     used = decided if metric.of_labels else scores
@@ -86,8 +77,8 @@ def _judged(case: Case, metric: Metric, scores: Splits, decided: Splits, how: Se
         "metrics": found["test"],
         "valid": found["valid"],
         "train": found["train"],
-        "gap": _finite(gap),
-        "interval": [_finite(interval.low), _finite(interval.high)],
+        "gap": finite(gap),
+        "interval": [finite(interval.low), finite(interval.high)],
         "interval_method": interval.method,
         "per_class": _table(case, scores, decided),
     }
@@ -151,6 +142,6 @@ def judge(case: Case, scores: Mapping[str, Splits], config: EvaluateConfig) -> d
             name: {**_judged(case, metric, found, decided[name], how), "threshold": cuts[name]}
             for name, found in scores.items()
         },
-        "comparisons": {name: _plain(found) for name, found in compared.items()},
+        "comparisons": {name: found.to_dict() for name, found in compared.items()},
         "curves": {name: _curves(case, found, decided[name]) for name, found in scores.items()},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from tasks.errors import EspalierError
 from tasks.metrics import classification, regression
 
-__all__ = ["METRICS", "Metric", "Task", "headline", "metrics_of", "score_all"]
+__all__ = ["METRICS", "Metric", "Task", "finite", "headline", "metrics_of", "score_all"]
 
 Array = npt.NDArray[Any]
 Task = Literal["classification", "regression"]
@@ -23,15 +24,17 @@ class Metric:
     """One figure of merit.
 
     ``fn(y, scores)`` takes class codes and probabilities (n, K), or targets and predictions (n,). A metric
-    ``of_labels`` also takes decided class codes (n,) in place of probabilities.
+    ``of_labels`` also takes decided class codes (n,) in place of probabilities. A ``share`` lies in [0, 1]
+    and is written in percent, its differences in points.
     """
 
     name: str
+    title: str
     task: Task
-    higher_is_better: bool
     fn: Callable[[Array, Array], float]
+    higher_is_better: bool = True
     of_labels: bool = False
-    title: str = ""
+    share: bool = False
 
     def __call__(self, y: Array, scores: Array) -> float:
         """Score ``scores`` against ``y``."""
@@ -42,36 +45,38 @@ class Metric:
         return value - rival if self.higher_is_better else rival - value
 
 
-def _table(*metrics: Metric) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
-
-
-METRICS: dict[str, Metric] = _table(
-    Metric("accuracy", "classification", True, classification.accuracy, True, "accuracy"),
-    Metric(
+_of_classes = partial(Metric, task="classification")
+_of_numbers = partial(Metric, task="regression")
+_TABLE = (
+    _of_classes("accuracy", "accuracy", fn=classification.accuracy, of_labels=True, share=True),
+    _of_classes(
         "balanced_accuracy",
-        "classification",
-        True,
-        classification.balanced_accuracy,
-        True,
         "balanced accuracy",
+        fn=classification.balanced_accuracy,
+        of_labels=True,
+        share=True,
     ),
-    Metric("macro_f1", "classification", True, classification.macro_f1, True, "macro F1"),
-    Metric("log_loss", "classification", False, classification.log_loss, False, "log loss"),
-    Metric("roc_auc", "classification", True, classification.roc_auc, False, "ROC AUC"),
-    Metric(
+    _of_classes("macro_f1", "macro F1", fn=classification.macro_f1, of_labels=True, share=True),
+    _of_classes("log_loss", "log loss", fn=classification.log_loss, higher_is_better=False),
+    _of_classes("roc_auc", "ROC AUC", fn=classification.roc_auc, share=True),
+    _of_classes(
         "ece",
-        "classification",
-        False,
-        classification.expected_calibration_error,
-        False,
-        "calibration error (ECE)",
+        "calibration error",
+        fn=classification.expected_calibration_error,
+        higher_is_better=False,
+        share=True,
     ),
-    Metric("r2", "regression", True, regression.r2, False, "R²"),
-    Metric("rmse", "regression", False, regression.rmse, False, "RMSE"),
-    Metric("mae", "regression", False, regression.mae, False, "mean absolute error"),
+    _of_numbers("r2", "R\N{SUPERSCRIPT TWO}", fn=regression.r2),
+    _of_numbers("rmse", "RMSE", fn=regression.rmse, higher_is_better=False),
+    _of_numbers("mae", "MAE", fn=regression.mae, higher_is_better=False),
 )
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 AUTO: dict[Task, str] = {"classification": "accuracy", "regression": "r2"}
+
+
+def finite(value: float) -> float | None:
+    """Return a value as JSON can hold it: None for NaN and infinity."""
+    return value if math.isfinite(value) else None
 
 
 def metrics_of(task: Task) -> tuple[Metric, ...]:
@@ -103,6 +108,5 @@ def score_all(task: Task, y: Array, scores: Array, codes: Array | None = None) -
     """
     out: dict[str, float | None] = {}
     for metric in metrics_of(task):
-        value = metric(y, codes if metric.of_labels and codes is not None else scores)
-        out[metric.name] = value if math.isfinite(value) else None
+        out[metric.name] = finite(metric(y, codes if metric.of_labels and codes is not None else scores))
     return out

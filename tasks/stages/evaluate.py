@@ -13,6 +13,7 @@ from tasks.data.rows import Rows
 from tasks.evaluation.efficiency import size_of
 from tasks.evaluation.judge import Case, Splits, judge, share
 from tasks.evaluation.plots import flat_metrics, plot_tables
+from tasks.evaluation.reports import MODELS
 from tasks.export.config import FoldMode
 from tasks.export.fold import fold
 from tasks.export.onnx import check_parity, export_onnx, run_onnx, session
@@ -20,7 +21,6 @@ from tasks.export.plan import serving_plan
 from tasks.models.graph import Graph
 from tasks.stages.common import stage_main, timed
 
-MODELS = ("reference", "reduced", "compressed")
 PARTS = ("train", "valid", "test")
 CHECKED = 1024  # validation rows on which the file is held against the network
 

@@ -19,12 +19,11 @@ from tasks.artifacts import (
 from tasks.config import load_params
 from tasks.data.cleaner import Cleaner
 from tasks.evaluation.report import Facts, render
+from tasks.evaluation.reports import MODELS, REPORTS
 from tasks.evaluation.speed import Runner, machine, measure_speed
 from tasks.stages.common import stage_main, timed
 
-MODELS = ("reference", "reduced", "compressed")
 STAGES = ("fetch", "clean", "reference", "reduce", "train", "prune", "evaluate")
-REPORTS = ("clean", "reference", "reduce", "train", "prune", "evaluate")
 
 log = logging.getLogger("espalier.measure")
 
@@ -47,14 +46,14 @@ def seconds(layout: Layout) -> dict[str, float]:
 
 def facts(layout: Layout, params: dict[str, Any], cleaner: Cleaner, measured: dict[str, Any]) -> Facts:
     """Gather what the page is made of."""
-    reports = {name: read_json(layout.report(name)) for name in REPORTS}
+    reports = {name: read_json(layout.report(name)) for name in REPORTS if name != "measure"}
     ranking = read_csv(layout.plot("reduce"))
     keys = [str(column) for column in ranking]
     plan = cleaner.plan
     return Facts(
-        params,
         **reports,
         measure=measured,
+        params=params,
         ranking=[dict(zip(keys, row, strict=True)) for row in ranking.itertuples(index=False)],
         names=plan.names,
         positions=plan.positions,

@@ -9,35 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.artifacts import Layout, read_json
+from tasks.evaluation.reports import REPORTS, Reports
+from tasks.metrics.table import METRICS
 
 if TYPE_CHECKING:
     from tasks.config import Params
 
-__all__ = ["MODELS", "REPORTS", "Facts", "headline_key", "percent", "read_facts"]
+__all__ = ["Facts", "headline_key", "percent", "read_facts"]
 
-MODELS = ("reference", "reduced", "compressed")
-REPORTS = ("clean", "reference", "reduce", "train", "prune", "evaluate", "measure")
-PERCENT = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "ece", "r2"})
 HISTORIES = {"reference": "reference", "reduced": "train", "compressed": "prune"}
-STAGES = {
-    "reference": ("reference",),
-    "reduced": ("reduce", "train"),
-    "compressed": ("reduce", "train", "prune"),
-}
 
 
 @dataclass(frozen=True)
-class Facts:
-    """The reports of one result, by stage, and the parameters that made it."""
+class Facts(Reports):
+    """The reports of one result and the parameters that made it."""
 
     params: Params
-    clean: Mapping[str, Any]
-    reference: Mapping[str, Any]
-    reduce: Mapping[str, Any]
-    train: Mapping[str, Any]
-    prune: Mapping[str, Any]
-    evaluate: Mapping[str, Any]
-    measure: Mapping[str, Any]
 
     @property
     def headline(self) -> str:
@@ -72,54 +59,52 @@ class Facts:
         return f"{model} {parts[model]}"
 
     def metrics(self, model: str) -> dict[str, float]:
-        """Return every metric of `model`, the headline first; the keys are the same for every model."""
+        """Return every metric of `model` that is defined, the headline first; all models share the keys."""
         parts = (self._quality, self._size, self._speed, self._difference)
-        return {key: _tidy(value) for part in parts for key, value in part(model).items()}
+        found = {key: value for part in parts for key, value in part(model).items()}
+        return {key: _tidy(value) for key, value in found.items() if value is not None}
 
-    def _quality(self, model: str) -> dict[str, float]:
+    def _quality(self, model: str) -> dict[str, float | None]:
         judged = self.evaluate["models"][model]
         low, high = judged["interval"]
         key, scale = percent(self.headline)
         ordered = sorted(judged["metrics"].items(), key=lambda item: item[0] != self.headline)
         found = {f"test/{name}": value for name, value in _scaled(dict(ordered))}
-        found |= {f"test/{key}_low": scale * low, f"test/{key}_high": scale * high}
+        found |= {f"test/{key}_low": _times(scale, low), f"test/{key}_high": _times(scale, high)}
         found |= {f"valid/{name}": value for name, value in _scaled(judged["valid"])}
-        return found | {f"gap/{key}": scale * judged["gap"]}
+        return found | {f"gap/{key}": _times(scale, judged["gap"])}
 
-    def _size(self, model: str) -> dict[str, float]:
-        size, dense = (self.evaluate["models"][name]["size"] for name in (model, "reference"))
-        found = {f"size/{name}": float(value) for name, value in size.items() if value is not None}
+    def _size(self, model: str) -> dict[str, float | None]:
+        size, dense = self.size(model), self.size("reference")
+        found: dict[str, float | None] = {f"size/{name}": value for name, value in size.items()}
         found["size/log10_bytes"] = math.log10(size["bytes"])
         return found | {"size/times_smaller": dense["bytes"] / size["bytes"]}
 
-    def _speed(self, model: str) -> dict[str, float]:
-        timed, dense = (self.measure["latency"][name] for name in (model, "reference"))
-        found = {f"speed/{name}": float(value) for name, value in timed.items() if value is not None}
+    def _speed(self, model: str) -> dict[str, float | None]:
+        timed, dense = self.latency(model), self.latency("reference")
+        found: dict[str, float | None] = {f"speed/{name}": value for name, value in timed.items()}
         found["speed/times_faster"] = dense["p50_us"] / timed["p50_us"]
-        return found | {"cost/train_s": self.train_seconds(model)}
+        return found | {"cost/train_s": self.training_seconds(model)}
 
-    def _difference(self, model: str) -> dict[str, float]:
+    def _difference(self, model: str) -> dict[str, float | None]:
         key, scale = percent(self.headline)
         same = {"difference": 0.0, "low": 0.0, "high": 0.0}
         found = self.evaluate["comparisons"].get(model, same) if model != "reference" else same
         ends = {"": found["difference"], "_low": found["low"], "_high": found["high"]}
-        return {f"difference/{key}{end}": scale * value for end, value in ends.items() if value is not None}
-
-    def train_seconds(self, model: str) -> float:
-        """Return the seconds spent on `model` itself: reduction, training, pruning."""
-        return float(sum(self.measure.get("seconds", {}).get(stage, 0.0) for stage in STAGES[model]))
+        return {f"difference/{key}{end}": _times(scale, value) for end, value in ends.items()}
 
     def history(self, model: str) -> list[dict[str, float]]:
         """Return the epochs of `model`'s last training: ``epoch/...`` values."""
         records = getattr(self, HISTORIES[model]).get("history") or []
         key, scale = percent("accuracy" if self.evaluate["task"] == "classification" else "r2")
+        names = {
+            "train_loss": ("epoch/train_loss", 1.0),
+            "valid_loss": ("epoch/valid_loss", 1.0),
+            "valid_metric": (f"epoch/valid_{key}", scale),
+            "lr": ("epoch/lr", 1.0),
+        }
         return [
-            {
-                "epoch/train_loss": record["train_loss"],
-                "epoch/valid_loss": record["valid_loss"],
-                f"epoch/valid_{key}": scale * record["valid_metric"],
-                "epoch/lr": record["lr"],
-            }
+            {name: unit * record[of] for of, (name, unit) in names.items() if record[of] is not None}
             for record in records
         ]
 
@@ -154,12 +139,12 @@ class Facts:
 
 def read_facts(layout: Layout, params: Params) -> Facts:
     """Read the reports of every stage."""
-    return Facts(params, **{name: read_json(layout.report(name)) for name in REPORTS})
+    return Facts(**{name: read_json(layout.report(name)) for name in REPORTS}, params=params)
 
 
 def percent(metric: str) -> tuple[str, float]:
     """Return the key and the factor `metric` is logged with: MLflow's bars show two decimals only."""
-    return (f"{metric}_pct", 100.0) if metric in PERCENT else (metric, 1.0)
+    return (f"{metric}_pct", 100.0) if METRICS[metric].share or metric == "r2" else (metric, 1.0)
 
 
 def headline_key(metric: str) -> str:
@@ -167,11 +152,15 @@ def headline_key(metric: str) -> str:
     return f"test/{percent(metric)[0]}"
 
 
-def _scaled(metrics: Mapping[str, float | None]) -> Iterator[tuple[str, float]]:
+def _times(scale: float, value: float | None) -> float | None:
+    """Scale a value; what is undefined stays so."""
+    return None if value is None else scale * value
+
+
+def _scaled(metrics: Mapping[str, float | None]) -> Iterator[tuple[str, float | None]]:
     for name, value in metrics.items():
         key, scale = percent(name)
-        if value is not None:
-            yield key, scale * value
+        yield key, _times(scale, value)
 
 
 def _tidy(value: float) -> float:

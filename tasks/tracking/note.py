@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from tasks.tracking.facts import MODELS, Facts, percent
+from tasks.evaluation.compare import rounded_up
+from tasks.evaluation.reports import MODELS
+from tasks.metrics.table import METRICS
+from tasks.tracking.facts import Facts, percent
 
 __all__ = ["result_note", "result_table", "summary_line"]
 
 GAP = "&emsp;"  # MLflow sets the cells of a table edge to edge
-TITLES = {"reference": "reference", "reduced": "reduced", "compressed": "reduced + pruned"}
+UNDEFINED = "undefined"
 
 
 def result_table(facts: Facts) -> str:
     """Return one row a figure, one column a model."""
-    head = _line(["", *(TITLES[name] for name in MODELS)])
+    head = _line(["", *MODELS.values()])
     body = [_line([title, *(show(facts, name) for name in MODELS)]) for title, show in _figures(facts)]
     return "\n".join([head, "|---" * (len(MODELS) + 1) + "|", *body])
 
@@ -30,7 +32,7 @@ def summary_line(facts: Facts) -> str:
     key, _ = percent(facts.headline)
     unit = " %" if key.endswith("_pct") else ""
     return (
-        f"{_title(facts)} {figures[f'test/{key}']:.4g}{unit}, "
+        f"{_title(facts)} {_shown(figures.get(f'test/{key}'), '.4g', unit)}, "
         f"{figures['size/times_smaller']:.1f}x smaller and {figures['speed/times_faster']:.1f}x faster "
         f"than the reference; verdict: {facts.verdict('compressed')}"
     )
@@ -59,19 +61,24 @@ def result_note(facts: Facts, versions: Mapping[str, str]) -> str:
 
 
 def _title(facts: Facts) -> str:
-    name = facts.headline.replace("_", " ")
+    name = METRICS[facts.headline].title
     return name[:1].upper() + name[1:]
 
 
+def _shown(value: float | None, form: str, unit: str = "") -> str:
+    return UNDEFINED if value is None else f"{value:{form}}{unit}"
+
+
 def _verdicts(facts: Facts) -> str:
-    found = facts.evaluate["comparisons"]["compressed"]
-    needed = found.get("rows_needed")
-    more = f" About {needed:,} test rows would show it." if needed else ""
+    found, figures = facts.evaluate["comparisons"]["compressed"], facts.metrics("compressed")
     key, scale = percent(facts.headline)
     unit = " points" if key.endswith("_pct") else ""
+    form = "+.2f" if unit else "+.4g"
+    middle, low, high = (_shown(figures.get(f"difference/{key}{end}"), form) for end in ("", "_low", "_high"))
+    needed, rows = found.get("rows_needed"), facts.evaluate["rows"]["test"]
+    more = f" There are {rows:,} test rows; about {rounded_up(needed)} would settle it." if needed else ""
     return (
-        f"Difference to the reference {scale * found['difference']:+.2f} "
-        f"[{scale * found['low']:+.2f}, {scale * found['high']:+.2f}]{unit}, "
+        f"Difference to the reference {middle} [{low}, {high}]{unit}, "
         f"margin {scale * found['margin']:.4g}: {found['verdict']}.{more}"
     )
 
@@ -80,33 +87,28 @@ def _figures(facts: Facts) -> list[tuple[str, Callable[[Facts, str], str]]]:
     key, _ = percent(facts.headline)
     unit = " %" if key.endswith("_pct") else ""
     return [
-        (f"test {facts.headline.replace('_', ' ')}{unit}", lambda f, m: _with_interval(f.metrics(m), key)),
+        (f"test {METRICS[facts.headline].title}{unit}", lambda f, m: _with_interval(f.metrics(m), key)),
         ("parameters", lambda f, m: _with_factor(f, m, "parameters")),
         ("multiply-adds", lambda f, m: _with_factor(f, m, "multiply_adds")),
         ("bytes (ONNX)", lambda f, m: _with_factor(f, m, "bytes")),
-        ("columns read", lambda f, m: f"{_size(f, m)['inputs']:,}"),
+        ("columns read", lambda f, m: f"{f.size(m)['inputs']:,}"),
         ("latency p50, batch 1", _latency),
-        ("rows/s, large batch", lambda f, m: f"{f.measure['latency'][m]['rows_per_s']:,.0f}"),
-        ("training s", lambda f, m: f"{f.train_seconds(m):.1f}"),
+        ("rows/s, large batch", lambda f, m: f"{f.latency(m)['rows_per_s']:,.0f}"),
+        ("training s", lambda f, m: _shown(f.training_seconds(m), ".1f")),
     ]
 
 
-def _size(facts: Facts, model: str) -> Mapping[str, Any]:
-    size: Mapping[str, Any] = facts.evaluate["models"][model]["size"]
-    return size
-
-
 def _with_interval(figures: Mapping[str, float], key: str) -> str:
-    value, low, high = (figures[f"test/{key}{end}"] for end in ("", "_low", "_high"))
-    return f"{value:.4g} [{low:.4g}, {high:.4g}]"
+    value, low, high = (_shown(figures.get(f"test/{key}{end}"), ".4g") for end in ("", "_low", "_high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _with_factor(facts: Facts, model: str, name: str) -> str:
-    value, dense = _size(facts, model)[name], _size(facts, "reference")[name]
+    value, dense = facts.size(model)[name], facts.size("reference")[name]
     return f"{value:,}" if model == "reference" or not value else f"{value:,} ({dense / value:.1f}x)"
 
 
 def _latency(facts: Facts, model: str) -> str:
     factor = facts.metrics(model)["speed/times_faster"]
-    shown = f"{facts.measure['latency'][model]['p50_us']:.1f} us"
+    shown = f"{facts.latency(model)['p50_us']:.1f} us"
     return shown if model == "reference" else f"{shown} ({factor:.1f}x)"

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.artifacts import Layout
+from tasks.evaluation.reports import MODELS
 from tasks.tracking import links
-from tasks.tracking.facts import MODELS, read_facts
+from tasks.tracking.facts import read_facts
 from tasks.tracking.identity import identity
 from tasks.tracking.store import experiment_id, open_client, reported
 from tasks.tracking.views import CHARTS, TABLE
@@ -105,7 +106,26 @@ def _finished(client: MlflowClient, experiment: str, mark: str) -> Run | None:
     for run in found:
         if run.data.tags.get(FINISHED) != "true":
             _delete(client, run)
-    return next((run for run in found if run.data.tags.get(FINISHED) == "true"), None)
+    finished = [run for run in found if run.data.tags.get(FINISHED) == "true"]
+    return next((run for run in finished if _is_whole(client, run)), None)
+
+
+def _is_whole(client: MlflowClient, run: Run) -> bool:
+    """Tell whether a recorded result still has all its models: users delete runs in MLflow."""
+    models = {nested.data.tags.get("espalier.model") for nested in _nested(client, run)}
+    return models >= set(MODELS) and _has_model(client, run.data.tags["espalier.model_id"])
+
+
+def _has_model(client: MlflowClient, model_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+    return True
 
 
 def _delete(client: MlflowClient, run: Run) -> None:

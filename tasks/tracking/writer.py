@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.artifacts import Layout, load_raw_meta
+from tasks.evaluation.reports import MODELS, REPORTS
 from tasks.tracking.datasets import dataset_inputs
-from tasks.tracking.facts import MODELS, REPORTS, Facts, headline_key
+from tasks.tracking.facts import Facts, headline_key
 from tasks.tracking.identity import code_version, output_hash, result_hashes
 from tasks.tracking.model import log_model
 from tasks.tracking.note import result_note, summary_line

@@ -7,7 +7,8 @@ import pytest
 
 from tasks.artifacts import Layout
 from tasks.config import load_params
-from tasks.tracking.facts import MODELS, Facts, headline_key, percent, read_facts
+from tasks.evaluation.reports import MODELS
+from tasks.tracking.facts import Facts, headline_key, percent, read_facts
 from tasks.tracking.note import result_note, result_table
 
 
@@ -55,7 +56,7 @@ def test_shares_are_logged_as_percentages_and_errors_as_they_are() -> None:
 
 
 def test_the_training_time_of_a_model_is_the_sum_of_its_own_stages(facts: Facts) -> None:
-    assert [facts.train_seconds(model) for model in MODELS] == [5.0, 4.0, 10.0]
+    assert [facts.training_seconds(model) for model in MODELS] == [5.0, 4.0, 10.0]
 
 
 def test_epochs_are_not_mistaken_for_the_final_figures(facts: Facts) -> None:
@@ -75,7 +76,7 @@ def test_the_note_starts_in_plain_text_and_states_verdict_and_rows_needed(facts:
     assert note.startswith(
         "Accuracy 94 %, 21.5x smaller and 4.0x faster than the reference; verdict: not shown"
     )
-    assert "About 4,200 test rows would show it." in note
+    assert "There are 100 test rows; about 4,200 would settle it." in note
 
 
 def test_a_quick_look_is_said_wherever_its_figures_stand(make_workspace: Callable[..., Path]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -10,9 +11,10 @@ from mlflow import MlflowClient
 from tasks.artifacts import Layout, read_json, write_json
 from tasks.config import load_params
 from tasks.errors import EspalierError
+from tasks.evaluation.reports import MODELS
 from tasks.outcome import StageOutcome
+from tasks.registry import register
 from tasks.tracking import Recorded, record
-from tasks.tracking.facts import MODELS
 from tasks.tracking.identity import identity, output_hash, result_hashes
 from tasks.tracking.store import open_client
 from tasks.tracking.writer import Writer
@@ -32,7 +34,7 @@ def _artifacts(client: MlflowClient, run: str, folder: str | None = None) -> set
 def test_a_result_is_one_run_with_a_nested_run_for_each_model(workspace: Path, lock: Lock) -> None:
     found, client = _record(workspace, lock), open_client(workspace)
     assert not found.existing
-    assert tuple(found.runs) == MODELS
+    assert tuple(found.runs) == tuple(MODELS)
     parents = {client.get_run(run).data.tags["mlflow.parentRunId"] for run in found.runs.values()}
     assert parents == {found.run_id}
 
@@ -168,3 +170,84 @@ def test_a_file_in_a_tracked_folder_has_the_folder_hash() -> None:
 
 def test_the_outputs_of_measure_are_no_result() -> None:
     assert result_hashes({"b": "1", "a": "2", "reports/measure.json": "3"}) == {"a": "2", "b": "1"}
+
+
+def test_a_result_whose_models_were_deleted_is_recorded_anew(workspace: Path, lock: Lock) -> None:
+    first, client = _record(workspace, lock), open_client(workspace)
+    client.delete_run(first.runs["reference"])
+    second = _record(workspace, lock)
+    assert not second.existing
+    assert tuple(second.runs) == tuple(MODELS)
+    assert client.get_run(first.run_id).info.lifecycle_stage == "active"
+
+
+def test_a_result_whose_stored_model_was_deleted_is_recorded_anew(workspace: Path, lock: Lock) -> None:
+    first = _record(workspace, lock)
+    open_client(workspace).delete_logged_model(first.model_id)
+    second = _record(workspace, lock)
+    assert (second.existing, second.model_id == first.model_id) == (False, False)
+
+
+def _changed(root: Path, name: str, **values: Any) -> None:
+    path = Layout(root).report(name)
+    write_json(path, read_json(path) | values)
+
+
+def _regression(root: Path) -> None:
+    """Rewrite a result as the stages report a regression."""
+    evaluate = read_json(Layout(root).report("evaluate"))
+    fifth = {"label": "up to 1", "rmse": 0.5, "mae": None, "support": 20}
+    figures = {"r2": 0.5, "rmse": 51.0, "mae": 40.0}
+    for judged in evaluate["models"].values():
+        judged |= {"metrics": figures, "valid": figures, "train": figures, "interval": [0.4, 0.6]}
+        judged |= {"per_class": [fifth]}
+    about: dict[str, Any] = {"task": "regression", "metric": "r2", "labels": None, "threshold": None}
+    _changed(root, "evaluate", **evaluate | about)
+    plan = read_json(Layout(root).serving("compressed"))
+    unlabelled: dict[str, Any] = {"labels": None, "label_dtype": None, "threshold": None}
+    write_json(Layout(root).serving("compressed"), plan | unlabelled | {"task": "regression"})
+
+
+def test_a_regression_is_recorded_and_registered_in_its_own_metrics(workspace: Path, lock: Lock) -> None:
+    _regression(workspace)
+    found, client = _record(workspace, lock), open_client(workspace)
+    for run in (found.run_id, *found.runs.values()):
+        figures = client.get_run(run).data.metrics
+        assert (figures["test/r2_pct"], figures["test/rmse"]) == (50.0, 51.0)
+        assert {"test/r2_pct_low", "difference/r2_pct", "epoch/valid_r2_pct"} <= set(figures)
+        assert not [name for name in figures if "accuracy" in name]
+    version = register(workspace, load_params(workspace), found)
+    assert client.get_model_version("testbed", version.version).tags["r2"] == "50 %"
+    assert client.get_run(found.run_id).data.tags["mlflow.note.content"].startswith("R² 50 %")
+
+
+def test_a_result_without_reduction_and_pruning_is_recorded_whole(
+    make_workspace: Callable[..., Path], lock: Lock
+) -> None:
+    root = make_workspace(extra="reduce: {columns: {method: none}, rows: {method: none}}")
+    columns = {"method": "none", "components": 4, "before": 4, "after": 4, "kept": None, "trials": []}
+    _changed(root, "reduce", columns=columns)
+    _changed(root, "prune", method="none", importance=None, amount=0.0, requested=None, history=[])
+    text = Layout(root).params.read_text().replace("method: structured, amount: auto", "method: none")
+    Layout(root).params.write_text(text)
+    found, client = _record(root, lock), open_client(root)
+    compressed = client.get_run(found.runs["compressed"])
+    assert compressed.info.run_name == "compressed 4"
+    assert compressed.data.params["prune.method"] == "none"
+    assert client.get_run(found.run_id).info.run_name == "4 col, unpruned, mlp"
+    shared = [set(client.get_run(run).data.params) for run in found.runs.values()]
+    assert shared[0] == shared[1] == shared[2]
+    assert register(root, load_params(root), found).version == "1"
+
+
+def test_a_headline_that_is_undefined_is_recorded_as_that(workspace: Path, lock: Lock) -> None:
+    evaluate = read_json(Layout(workspace).report("evaluate"))
+    for judged in evaluate["models"].values():
+        judged["metrics"]["accuracy"], judged["interval"], judged["gap"] = None, [None, None], None
+    for found in evaluate["comparisons"].values():
+        found |= {"difference": None, "low": None, "high": None, "rows_needed": None}
+    _changed(workspace, "evaluate", **evaluate)
+    recorded, client = _record(workspace, lock), open_client(workspace)
+    assert "test/accuracy_pct" not in client.get_run(recorded.run_id).data.metrics
+    version = register(workspace, load_params(workspace), recorded)
+    assert client.get_model_version("testbed", version.version).tags["accuracy"] == "undefined"

@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.evaluation.report import words
 from tasks.evaluation.report.facts import Facts
+from tasks.metrics.table import METRICS
 
 __all__ = ["decisions_table", "machine_table", "metrics_table", "recipe", "result_table"]
 
@@ -130,8 +131,8 @@ def metrics_table(facts: Facts) -> str:
     """List every metric on test, with the train-test gap of the headline."""
     first = next(iter(facts.evaluate["models"].values()))
     headline = facts.evaluate["metric"]
-    rows = [_row(name.replace("_", " "), _metric_cells(facts, "metrics", name)) for name in first["metrics"]]
-    rows.append(_row(f"{headline.replace('_', ' ')} on train", _metric_cells(facts, "train", headline)))
+    rows = [_row(METRICS[name].title, _metric_cells(facts, "metrics", name)) for name in first["metrics"]]
+    rows.append(_row(f"{METRICS[headline].title} on train", _metric_cells(facts, "train", headline)))
     gaps = [_cell(words.difference(headline, m["gap"])) for m in facts.evaluate["models"].values()]
     rows.append(_row("train-test gap", gaps, "0: generalises fully"))
     heads = "".join(f"<th scope=col class={name}>{escape(text)}</th>" for name, text in facts.models.items())

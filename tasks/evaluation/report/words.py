@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.evaluation.compare import rounded_up
 from tasks.evaluation.report.facts import Facts
+from tasks.metrics.table import METRICS
 
 __all__ = [
     "amount",
@@ -19,7 +21,7 @@ __all__ = [
     "verdict",
 ]
 
-PERCENT = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "ece"})
+PERCENT = frozenset(metric.name for metric in METRICS.values() if metric.share)
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
 
@@ -101,18 +103,12 @@ def margin_text(metric: str, margin: float) -> str:
     return f"{size:g} point{'' if size == 1 else 's'}" if metric in PERCENT else f"{margin:g}"
 
 
-def _rounded_up(count: float) -> str:
-    """Round up to two digits: more would pretend to precision."""
-    step = 10 ** max(0, len(str(int(count))) - 2)
-    return amount(-(-count // step) * step)
-
-
 def _more_rows(facts: Facts, found: Mapping[str, Any]) -> str:
     have = amount(facts.evaluate["rows"]["test"])
     if not found["rows_needed"]:
         return f"No number of rows settles a difference on the margin's edge; there are {have} test rows."
     return (
-        f"About {_rounded_up(found['rows_needed'])} test rows would settle it four times in five, were the "
+        f"About {rounded_up(found['rows_needed'])} test rows would settle it four times in five, were the "
         f"true difference the one seen; there are {have}."
     )
 
