@@ -66,14 +66,12 @@ def run(
 
 
 def _compress(root: Path, server: EmbeddedServer | None) -> Compressed:
-    """Import and prepare what the flow needs while the server comes up, then run it."""
+    """Import what the flow needs while the server comes up, then run it."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows.compress import compress
-    from tasks import tracking
 
     _quiet_dvc()
-    tracking.prepare(root)
     if server:
         server.wait()
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):

@@ -41,7 +41,7 @@ def compress(root: Path) -> Compressed:
     EspalierError
         What the user can act on; everything finished so far is kept, and the next run goes on from there.
     """
-    with pipeline.alone(root):
+    with pipeline.alone(root), pipeline.recorder(root) as recorder:
         outcomes = (
             pipeline.fetch(root),
             pipeline.clean(root),
@@ -53,7 +53,7 @@ def compress(root: Path) -> Compressed:
             pipeline.measure(root),
         )
         pipeline.push(root)
-        recorded = pipeline.record(root, outcomes)
-        registered = pipeline.register(root, recorded)
+        recorded = pipeline.record(recorder, outcomes)
+        registered = pipeline.register(recorder, recorded)
         pipeline.show(root, recorded, registered)
     return Compressed(outcomes, recorded, registered)

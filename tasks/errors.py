@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["ConfigError", "EspalierError", "Problem", "masked"]
+__all__ = ["ConfigError", "EspalierError", "Problem", "lost_connection", "masked"]
 
 _FROM_ENVIRONMENT = r"(?:\$\{\w+\})+"
 _SECRET = re.compile(
@@ -56,3 +56,12 @@ class ConfigError(EspalierError):
         self.problems = problems
         lines = "\n".join(f"  - {problem}" for problem in problems)
         super().__init__(masked(f"{where} has {len(problems)} problem(s):\n{lines}"))
+
+
+def lost_connection(error: BaseException | None) -> bool:
+    """Say whether a failure came from a connection, which may work the next time."""
+    while isinstance(error, BaseException):
+        if isinstance(error, ConnectionError | TimeoutError):
+            return True
+        error = error.__cause__ or getattr(error, "reason", None)
+    return False

@@ -21,10 +21,12 @@ from prefect.runtime import flow_run
 from tasks import versioning
 from tasks.artifacts import Layout
 from tasks.config import load_params
+from tasks.errors import lost_connection
 from tasks.outcome import StageOutcome
 from tasks.result import clean_report, result_rows
 
 if TYPE_CHECKING:
+    from tasks.recorder import Recorder
     from tasks.registry import Registered
     from tasks.tracking import Recorded
 
@@ -38,6 +40,7 @@ __all__ = [
     "prune",
     "push",
     "record",
+    "recorder",
     "reduce",
     "reference",
     "register",
@@ -51,13 +54,7 @@ _log = logging.getLogger("espalier.stage")
 
 
 def _crossed_a_network(_task: Any, _run: Any, state: Any) -> bool:
-    """Say whether a failure came from a connection, which may work the next time."""
-    error = state.result(raise_on_failure=False)
-    while isinstance(error, BaseException):
-        if isinstance(error, ConnectionError | TimeoutError):
-            return True
-        error = error.__cause__ or getattr(error, "reason", None)
-    return False
+    return lost_connection(state.result(raise_on_failure=False))
 
 
 _NETWORK: dict[str, Any] = {
@@ -84,6 +81,13 @@ def _run(root: Path, name: str, module: str, *arguments: str) -> StageOutcome:
 def alone(root: Path) -> AbstractContextManager[None]:
     """Hold the workspace: one run at a time."""
     return versioning.workspace_lock(root)
+
+
+def recorder(root: Path) -> Recorder:
+    """Start the process that talks to MLflow, so that it is ready when there is a result."""
+    from tasks.recorder import Recorder
+
+    return Recorder(root)
 
 
 @task(name="fetch", timeout_seconds=3600, **_NETWORK)
@@ -144,21 +148,17 @@ def push(root: Path) -> int:
 
 
 @task(name="record", timeout_seconds=900, **_NETWORK)
-def record(root: Path, outcomes: Sequence[StageOutcome]) -> Recorded:
+def record(recorder: Recorder, outcomes: Sequence[StageOutcome]) -> Recorded:
     """Record the result in MLflow, or find the run that already did."""
-    from tasks import tracking
-
-    lock = versioning.lock_hashes(root)
-    return tracking.record(root, load_params(root), outcomes, flow_run_id=flow_run.id, lock=lock)
+    params, lock = load_params(recorder.root), versioning.lock_hashes(recorder.root)
+    return recorder.record(params, outcomes, flow_run_id=flow_run.id, lock=lock)
 
 
 @task(name="register", timeout_seconds=900, **_NETWORK)
-def register(root: Path, recorded: Recorded) -> Registered | None:
+def register(recorder: Recorder, recorded: Recorded) -> Registered | None:
     """Register the compressed model as the challenger."""
-    from tasks import registry
-
-    params = load_params(root)
-    return registry.register(root, params, recorded) if params.registry.register_model else None
+    params = load_params(recorder.root)
+    return recorder.register(params, recorded) if params.registry.register_model else None
 
 
 @task(name="show", **_STAGE)

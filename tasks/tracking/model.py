@@ -10,20 +10,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-import tasks.data.encoding as encoding
 from tasks.artifacts import Layout, read_json
 from tasks.tracking.store import environment, quiet
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
 
-__all__ = ["input_example", "log_model", "package", "requirements", "signature"]
+__all__ = ["input_example", "log_model", "package", "requirements", "signature", "warm_up"]
 
 CODE = Path(__file__).parents[1] / "export" / "serving.py"
+ENCODING = Path(__file__).parents[1] / "data" / "encoding.py"
 NEEDED = ("mlflow", "numpy", "onnxruntime", "pandas")
 LABELS = {"int": "long", "float": "double", "bool": "boolean", "str": "string"}
 
@@ -47,6 +46,14 @@ def log_model(
     return str(held.model_id)
 
 
+def warm_up() -> None:
+    """Do what the first model stored in a process waits for: a second goes into a look at all packages."""
+    from mlflow import pyfunc  # noqa: F401
+    from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+
+    warn_dependency_requirement_mismatches(requirements())
+
+
 @contextmanager
 def _silent() -> Iterator[None]:
     with environment(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false"), quiet("mlflow.pyfunc"):
@@ -64,7 +71,7 @@ def package(layout: Layout, folder: Path, model: Any = None) -> None:
         artifacts={
             "model": str(layout.onnx("compressed")),
             "plan": str(layout.serving("compressed")),
-            "encoding": str(encoding.__file__),
+            "encoding": str(ENCODING),
         },
         pip_requirements=requirements(),
         signature=signature(plan),
@@ -102,6 +109,8 @@ def _schema(columns: Iterable[tuple[str, str]]) -> Schema:
 
 def input_example(plan: Mapping[str, Any]) -> pd.DataFrame:
     """Return one made-up row of the right columns: never a real one, for MLflow stores it readable."""
+    import pandas as pd
+
     return pd.DataFrame([{entry["source"]: _made_up(entry) for entry in plan["encoding"]["columns"]}])
 
 

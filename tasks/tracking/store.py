@@ -28,6 +28,7 @@ __all__ = [
     "prepare",
     "quiet",
     "reported",
+    "require_usable",
     "tracking_uri",
     "user",
 ]
@@ -43,7 +44,11 @@ def _folder(root: Path) -> Path:
 
 def tracking_uri(root: Path) -> str:
     """Return MLFLOW_TRACKING_URI where it is set, else the SQLite database of the workspace."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_folder(root) / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _own_database(root)
+
+
+def _own_database(root: Path) -> str:
+    return f"sqlite:///{_folder(root) / 'mlflow.db'}"
 
 
 def prepare(root: Path, name: str | None = None) -> str:
@@ -62,15 +67,29 @@ def prepare(root: Path, name: str | None = None) -> str:
         return experiment_id(open_client(root), root, name or _registered_name(root))
 
 
-def open_client(root: Path) -> MlflowClient:
-    """Return a client bound to the workspace's store, after a look whether that answers."""
-    from mlflow import MlflowClient
+def require_usable(root: Path) -> None:
+    """Ask a server for its health, look into a database: without MLflow, which would retry for minutes.
 
+    Raises
+    ------
+    EspalierError
+        When the server does not answer, or the workspace's database is broken; that it is missing is fine.
+    """
     uri = tracking_uri(root)
     if urlsplit(uri).scheme in ("http", "https"):
         _require_answer(uri)
-    elif uri == f"sqlite:///{_folder(root) / 'mlflow.db'}":
+    elif uri == _own_database(root):
         _require_database(_folder(root) / "mlflow.db")
+
+
+def open_client(root: Path) -> MlflowClient:
+    """Return a client bound to the workspace's store; a database is made where there is none."""
+    from mlflow import MlflowClient
+
+    uri = tracking_uri(root)
+    require_usable(root)
+    if uri == _own_database(root) and not (_folder(root) / "mlflow.db").exists():
+        _create_database(_folder(root) / "mlflow.db")
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -140,7 +159,6 @@ def user() -> str:
 
 
 def _require_answer(uri: str) -> None:
-    """Ask a server for its health once: MLflow's client would retry for minutes."""
     try:
         with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=TIMEOUT):
             return
@@ -155,9 +173,8 @@ def _require_answer(uri: str) -> None:
 
 
 def _require_database(path: Path) -> None:
-    """Create the database where there is none, and look into it: MLflow retries a broken one for minutes."""
     if not path.exists():
-        _create_database(path)
+        return
     try:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA schema_version").fetchone()

@@ -43,13 +43,19 @@ def save_stage(stage: PipelineStage) -> None:
     if "#" in text:  # perhaps a comment, which only DVC's own way keeps
         stage.dump(update_pipeline=False)
         return
-    write_text(path, spliced(text, to_lockfile(stage)))
+    entry = to_lockfile(stage)
+    after = spliced(text, entry)
+    if text in _parsed:
+        held = _parsed.pop(text)
+        _parsed[after] = {**held, "stages": {**held["stages"], **entry}}
+    write_text(path, after)
     stage.repo.scm_context.track_file("dvc.lock")
 
 
 def spliced(text: str, entry: Mapping[str, Any]) -> str:
     """Return the text of a dvc.lock with the one stage of `entry` replaced, or added at the end."""
-    head, block = dumps_yaml({"schema": "2.0", "stages": dict(entry)}).split("stages:\n")
+    whole: str = dumps_yaml({"schema": "2.0", "stages": dict(entry)})
+    head, block = whole.split("stages:\n", 1)
     if not text:
         return f"{head}stages:\n{block}"
     key = re.escape(block.split("\n", 1)[0])
