@@ -31,7 +31,7 @@ def create(directory: Path, uri: str, target: str | None, *, query: str | None =
     directory : Path
         Where the workspace is made; inside the project, new or without params.yaml.
     uri : str
-        File (relative to the current folder), `package:NAME` or SQLAlchemy URL.
+        File (SQLite's too, relative to the current folder), `package:NAME` or SQLAlchemy URL.
     target : str or None
         Column to predict; packaged sets know theirs.
     query : str or None
@@ -52,11 +52,10 @@ def create(directory: Path, uri: str, target: str | None, *, query: str | None =
     root = project_root()
     _require_place(directory, root)
     _check_source(uri, target, query)
-    file = Path(uri).resolve() if Path(uri).exists() else None
-    chosen = suggest(directory, str(file or uri), target, query)
-    seen_from_there = [f"source.uri={json.dumps(_relative(file, directory))}"] if file else []
+    chosen = suggest(directory, _placed(uri), target, query)
+    seen_from_there = f"source.uri={json.dumps(_placed(uri, directory))}"
     template = (root / "params.yaml").read_text(encoding="utf-8")
-    text, _ = settings_text(template, [*chosen.overrides(), *seen_from_there])
+    text, _ = settings_text(template, [*chosen.overrides(), seen_from_there])
     directory.mkdir(parents=True, exist_ok=True)
     versioning.init_workspace(
         directory,
@@ -108,6 +107,15 @@ def _require_place(directory: Path, root: Path) -> None:
     taken = [name for name in ("dvc.yaml", ".dvc", "nets") if (directory / name).exists()]
     if taken:
         raise EspalierError(f"{directory}: {', '.join(taken)} stand there already; name a new folder")
+
+
+def _placed(uri: str, start: Path | None = None) -> str:
+    """Write a file of the current folder, SQLite's too, as an absolute path or as seen from `start`."""
+    prefix = "sqlite:///" if uri.startswith("sqlite:///") else ""
+    if uri.startswith("package:") or ("://" in uri and not prefix) or "${" in uri:
+        return uri
+    path = Path(uri.removeprefix(prefix)).resolve()
+    return prefix + (str(path) if start is None else _relative(path, start))
 
 
 def _relative(path: Path, start: Path) -> str:

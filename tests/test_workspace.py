@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,20 @@ def test_a_source_that_cannot_be_is_refused_with_its_rule_and_no_password(tmp_pa
     with pytest.raises(ConfigError, match="query is needed"):
         create(PROJECT / "mine", "sqlite:///x.db", None)
     assert not (PROJECT / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("uri", "query", "message"),
+    [
+        ("rows.csv", None, "no file {here}/rows.csv; did you mean row.csv"),
+        ("sqlite:///rows.db", "select 1", "no database file behind sqlite:///{here}/rows.db"),
+    ],
+)
+def test_files_are_looked_for_in_the_current_folder(tmp_path, monkeypatch, uri, query, message):
+    (tmp_path / "row.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EspalierError, match=re.escape(message.format(here=tmp_path))):
+        create(PROJECT / "mine", uri, "y", query=query)
 
 
 def test_a_folder_outside_the_project_is_refused(tmp_path):

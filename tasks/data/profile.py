@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.data.config import SourceConfig
+from tasks.data.config import CleanConfig, SourceConfig
 from tasks.data.encoding import is_missing, level_key, parse_numbers
 from tasks.data.inspect import find_identifiers, find_leaks, find_missing_strings, find_sentinels
 from tasks.data.meta import RawMeta
@@ -123,18 +124,18 @@ def _gaps(frame: pd.DataFrame, meta: RawMeta) -> Advice:
         reasons.append(f"clean.sentinels {list(codes)}: far outside the column's other numbers")
     numbers = [name for name in meta.columns if meta.dtypes[name] == "number"]
     shares = {name: float(is_missing(frame[name], meta.missing).mean()) for name in numbers}
-    if gappy := [name for name, share in shares.items() if share > 0.05]:
+    if gappy := [name for name, share in shares.items() if 0.05 < share <= CleanConfig().max_missing]:
         clean["impute"] = {"indicator": True}
         reasons.append(f"clean.impute.indicator: over 5 % missing in {_listed(gappy)}")
-    if wild := [name for name in numbers if meta.shape is None and _has_far_tail(frame[name], meta)]:
+    if wild := [name for name in numbers if meta.shape is None and _has_far_tail(frame[name], meta, codes)]:
         clean["outliers"] = {"method": "quantile", "strength": 0.005}
         reasons.append(f"clean.outliers quantile: values 100 interquartile ranges out in {_listed(wild)}")
     return ({"clean": clean} if clean else {}), reasons
 
 
-def _has_far_tail(cells: pd.Series, meta: RawMeta) -> bool:
+def _has_far_tail(cells: pd.Series, meta: RawMeta, sentinels: Sequence[float]) -> bool:
     numbers = parse_numbers(cells, meta.missing)
-    numbers = numbers[np.isfinite(numbers)]
+    numbers = numbers[np.isfinite(numbers) & ~np.isin(numbers, sentinels)]
     if not len(numbers):
         return False
     low, first, third, high = np.quantile(numbers, [0, 0.25, 0.75, 1])

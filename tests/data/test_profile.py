@@ -65,3 +65,11 @@ def test_a_skewed_regression_learns_the_logarithm(tmp_path) -> None:
     frame = _table().drop(columns="y").assign(price=np.exp(np.linspace(0, 9, 400)))
     frame.to_csv(tmp_path / "p.csv", index=False)
     assert suggest(tmp_path, "p.csv", "price").params["clean"]["target"] == {"log": True}
+
+
+def test_what_cleaning_takes_away_asks_for_nothing_else(tmp_path) -> None:
+    frame = _table().assign(empty=None)
+    frame.loc[::50, "n1"] = -9999
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    clean = suggest(tmp_path, "t.csv", "y").params["clean"]
+    assert clean == {"sentinels": [-9999.0]}
