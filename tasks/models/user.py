@@ -205,11 +205,28 @@ def build_user(builder: str, input_shape: Sequence[int], outputs: int, root: Pat
 
 
 def _check_output(builder: str, body: nn.Module, shape: tuple[int, ...], outputs: int) -> None:
+    """Refuse a network of another output than logits (rows, outputs), one row included."""
+    for rows in (2, 1):
+        out = _tried(builder, body, shape, rows)
+        got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+        if got != (rows, outputs):
+            raise EspalierError(
+                f"model.builder: the network of {builder} turns {rows} rows of shape {list(shape)} into "
+                f"{got}, needed ({rows}, {outputs}); end it with a Linear of `outputs` units and no softmax"
+            )
+        if outputs > 1 and (out >= 0).all() and torch.allclose(out.sum(dim=1), torch.ones(rows)):
+            raise EspalierError(
+                f"model.builder: the network of {builder} gives probabilities; leave its softmax out, "
+                "the loss and the exported graph have their own"
+            )
+
+
+def _tried(builder: str, body: nn.Module, shape: tuple[int, ...], rows: int) -> Any:
     training = body.training
     body.eval()
     try:
         with torch.no_grad():
-            out = body(torch.zeros(2, *shape))
+            return body(torch.zeros(rows, *shape))
     except Exception as error:
         raise EspalierError(
             f"model.builder: the network of {builder} raised on rows of shape {list(shape)}: "
@@ -218,12 +235,6 @@ def _check_output(builder: str, body: nn.Module, shape: tuple[int, ...], outputs
         ) from error
     finally:
         body.train(training)
-    got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
-    if got != (2, outputs):
-        raise EspalierError(
-            f"model.builder: the network of {builder} turns 2 rows of shape {list(shape)} into {got}, "
-            f"needed (2, {outputs}); end it with a Linear of `outputs` units and no softmax"
-        )
 
 
 def _named(error: Exception) -> str:

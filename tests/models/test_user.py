@@ -7,6 +7,19 @@ import torch
 from tasks.errors import EspalierError
 from tasks.models.user import build_user, check_covered, check_declared, load_builder
 
+SQUEEZED = """
+import torch
+class Net(torch.nn.Linear):
+    def forward(self, x):
+        return super().forward(x).squeeze()
+def build(input_shape, outputs):
+    return Net(input_shape[0], outputs)
+"""
+SOFTMAX = """
+from torch import nn
+def build(input_shape, outputs):
+    return nn.Sequential(nn.Linear(input_shape[0], outputs), nn.Softmax(1))
+"""
 GOOD = "import torch\ndef build(input_shape, outputs):\n    return torch.nn.Linear(input_shape[0], outputs)\n"
 
 
@@ -68,6 +81,8 @@ def test_misspelt_names_are_answered_with_the_nearest(tmp_path, builder, message
         (GOOD.replace("input_shape[0]", "9"), r"raised on rows of shape \[4\]: RuntimeError"),
         (GOOD.replace("outputs)", "outputs + 1)", 2).replace("outputs + 1):", "outputs):"), r"into \(2, 4\)"),
         ("import torch\ndef build(i, o):\n    return torch.nn.Flatten(0)\n", r"into \(8,\), needed \(2, 3\)"),
+        (SQUEEZED, r"turns 1 rows .* into \(3,\), needed \(1, 3\)"),
+        (SOFTMAX, "gives probabilities; leave its softmax out"),
     ],
 )
 def test_what_goes_wrong_in_users_code_is_one_line_with_its_cause(tmp_path, code, message):
