@@ -137,7 +137,7 @@ def _report(
         "method": config.method,
         "importance": None if none else config.importance,
         "scope": None if none else config.scope,
-        "amount": 0.0 if none else _share(config, after),
+        "amount": 0.0 if none else _share(config, before, after),
         "requested": None if none else config.amount,
         "rounds": 0 if none else config.rounds,
         "probes": [],
@@ -152,11 +152,16 @@ def _report(
     }
 
 
-def _share(config: PruneConfig, after: nn.Module) -> float:
-    """Resolve the amount; a threshold's is the share of zeros that it made."""
+def _share(config: PruneConfig, before: nn.Module, after: nn.Module) -> float:
+    """Resolve the amount: 0 where nothing could be removed; a threshold's is the share of zeros it made."""
+    if isinstance(config, StructuredConfig) and widths(before) == widths(after):
+        return 0.0
+    weights = prunable_weights(after)
+    if not weights:
+        return 0.0
     if isinstance(config.amount, float):
         return config.amount
-    return zeros(after) / sum(weight.numel() for weight in prunable_weights(after).values())
+    return zeros(after) / sum(weight.numel() for weight in weights.values())
 
 
 def _layers(before: nn.Module, after: nn.Module, *, structured: bool) -> list[dict[str, Any]]:

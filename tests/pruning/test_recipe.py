@@ -258,3 +258,18 @@ def test_regression_prunes_too():
             Mlp((4,), (8,), 1), settings, rows, rows, SETTINGS, task="regression", outputs=1, seed=0
         )
         assert pruned.valid_metric <= 1.0
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"method": "structured", "amount": 0.8}, {"method": "unstructured", "threshold": 0.1}],
+    ids=["units", "threshold"],
+)
+def test_a_network_that_cannot_be_pruned_is_not_said_to_be(keys, problem):
+    bare = torch.nn.Sequential(torch.nn.Flatten())
+    bare.weight = torch.nn.Parameter(torch.ones(3))
+    lone = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(problem[0].X[0].numel(), 3))
+    network = lone if keys["method"] == "structured" else bare
+    found = prune(network, config(**keys), *problem, SETTINGS, task="classification", outputs=3, seed=0)
+    assert found.report["amount"] == 0.0
+    assert any("nothing can be" in note for note in found.report["notes"])
