@@ -124,7 +124,11 @@ def _discriminants(sample: Sample) -> LinearDiscriminantAnalysis:
     n, d = sample.features.shape
     few = n - sample.classes < d
     solver = {"solver": "eigen", "shrinkage": "auto"} if few else {"solver": "svd"}
-    return LinearDiscriminantAnalysis(**solver).fit(sample.features.astype(np.float64), sample.y)
+    try:
+        return LinearDiscriminantAnalysis(**solver).fit(sample.features.astype(np.float64), sample.y)
+    except np.linalg.LinAlgError as error:
+        rule = "lda finds no spread within the classes along some of the features"
+        raise refusal("columns.method", rule, f"{n} rows of {d} features", "use pca") from error
 
 
 def _check_classes(sample: Sample) -> None:

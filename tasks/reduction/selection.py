@@ -21,6 +21,9 @@ from tasks.reduction.sample import Sample, refusal
 __all__ = ["best", "column_scores", "keep_all", "listened_to", "select_k_best", "weight_norm"]
 
 
+NEIGHBOURS = 3
+
+
 def keep_all(config: NoColumns, sample: Sample) -> Reduction:
     """Keep every column."""
     return Reduction(config.method, shape=(sample.plan.width,))
@@ -100,7 +103,8 @@ def _anova(X: NDArray[Any], sample: Sample) -> NDArray[Any]:
 def _mutual_info(X: NDArray[Any], sample: Sample) -> NDArray[Any]:
     estimate = mutual_info_classif if sample.task == "classification" else mutual_info_regression
     discrete = np.array([len(np.unique(column)) <= 2 for column in X.T])
-    return np.asarray(estimate(X, sample.y, discrete_features=discrete, random_state=sample.seed))
+    options = {"discrete_features": discrete, "n_neighbors": NEIGHBOURS, "random_state": sample.seed}
+    return np.asarray(estimate(X, sample.y, **options))
 
 
 def column_scores(kind: str, sample: Sample) -> NDArray[np.float64]:
@@ -125,12 +129,15 @@ def select_k_best(config: SelectKBestColumns, sample: Sample) -> Reduction:
         raise refusal(
             "columns.method", "select_k_best needs two classes among the training rows", 1, "use pca"
         )
-    if config.score == "anova" and len(sample.y) <= sample.classes and sample.task == "classification":
+    if len(sample.y) <= sample.classes and sample.task == "classification":
         raise refusal(
             "columns.score",
-            "anova needs more training rows than classes",
+            f"{config.score} needs more training rows than classes",
             f"{len(sample.y)} rows of {sample.classes} classes",
             "use pca or random_projection",
         )
+    if config.score == "mutual_info" and len(sample.y) <= NEIGHBOURS:
+        rule = f"mutual_info compares each row with {NEIGHBOURS} others"
+        raise refusal("columns.score", rule, f"{len(sample.y)} rows", "use anova or pca")
     scores = sample.once(config.score, lambda: column_scores(config.score, sample))
     return _keep(config.method, scores, _resolved(config.components), sample)

@@ -160,3 +160,9 @@ def test_a_complete_basis_loses_no_variance() -> None:
     assert lost_variance(rng.normal(size=(9, 4)), np.zeros(4), rng.normal(size=(4, 4))) == pytest.approx(
         0, abs=1e-12
     )
+
+
+@pytest.mark.filterwarnings("ignore:Only one sample")
+def test_lda_refuses_features_without_spread_in_a_class(table: Callable[..., Sample]) -> None:
+    with pytest.raises(EspalierError, match=r"no spread within the classes .*4 rows of 40 features.*use pca"):
+        fit_columns(LdaColumns(components=1), table(n=4, d=40))

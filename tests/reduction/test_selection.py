@@ -132,6 +132,12 @@ def test_one_class_is_refused(table: Callable[..., Sample]) -> None:
         fit_columns(SelectKBestColumns(components=2), replace(table(), y=np.zeros(60, int)))
 
 
-def test_one_row_a_class_is_too_few_for_anova(table: Callable[..., Sample]) -> None:
-    with pytest.raises(EspalierError, match="more training rows than classes"):
-        fit_columns(SelectKBestColumns(components=2), table(n=3))
+@pytest.mark.parametrize("score", ["anova", "mutual_info"])
+def test_one_row_a_class_is_too_few(score: str, table: Callable[..., Sample]) -> None:
+    with pytest.raises(EspalierError, match=f"{score} needs more training rows than classes"):
+        fit_columns(SelectKBestColumns(components=2, score=score), table(n=3))
+
+
+def test_rows_without_neighbours_are_too_few_for_mutual_information(table: Callable[..., Sample]) -> None:
+    with pytest.raises(EspalierError, match=r"with 3 others \(got 3 rows\)"):
+        fit_columns(SelectKBestColumns(components=2, score="mutual_info"), table(n=3, task="regression"))
