@@ -94,7 +94,10 @@ def _source(root: Path, uri: str, target: str | None, query: str | None) -> tupl
         if strings := find_missing_strings(loaded.frame):
             source["na_values"] = list(strings)
             reasons.append(f"source.na_values {list(strings)}: strings that stand where a value is missing")
-        if found := find_identifiers(loaded.frame, target or loaded.target or ""):
+        found = find_identifiers(loaded.frame, target or loaded.target or "")
+        if len(found) == loaded.frame.shape[1] - 1:
+            reasons.append(f"look at {_listed(list(found))}: every column seems to name the row")
+        elif found:
             source["drop"] = list(found)
             reasons += [f"source.drop {name}: it {why}" for name, why in found.items()]
     if loaded.split is not None:

@@ -73,3 +73,12 @@ def test_what_cleaning_takes_away_asks_for_nothing_else(tmp_path) -> None:
     frame.to_csv(tmp_path / "t.csv", index=False)
     clean = suggest(tmp_path, "t.csv", "y").params["clean"]
     assert clean == {"sentinels": [-9999.0]}
+
+
+def test_a_table_is_not_emptied_of_its_columns(tmp_path) -> None:
+    pd.DataFrame({"id": range(40), "code": [f"k{i}" for i in range(40)], "y": [0, 1] * 20}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    found = suggest(tmp_path, "t.csv", "y")
+    assert "drop" not in found.params["source"]
+    assert "look at id, code: every column seems to name the row" in found.reasons

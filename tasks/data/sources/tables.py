@@ -34,7 +34,7 @@ def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
     """
     try:
         header, sample = _beginning(path)
-        delimiter = max(DELIMITERS, key=header.count)
+        delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
         _check_header(header, delimiter, shown)
         _check_widths(path, shown, delimiter)
         frame = pd.read_csv(

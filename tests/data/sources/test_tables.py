@@ -85,3 +85,7 @@ def test_unknown_endings_list_the_known_ones(tmp_path) -> None:
 
 def test_lines_may_end_in_a_carriage_return(tmp_path) -> None:
     assert _read(tmp_path / "t.csv", "a;b\r1,5;x\r2;y\r")["a"].tolist() == [1.5, 2]
+
+
+def test_a_quoted_name_does_not_choose_the_delimiter(tmp_path) -> None:
+    assert list(_read(tmp_path / "t.csv", '"a|b|c",y\n1,2\n')) == ["a|b|c", "y"]
