@@ -180,7 +180,9 @@ def ui(folder: Folder = Path()) -> None:
 def _cell(value: float | str | None) -> str:
     if value is None:
         return "-"
-    return value[-22:] if isinstance(value, str) else f"{value:,.6g}"
+    if isinstance(value, str):
+        return value[-22:]
+    return f"{value:,.0f}" if abs(value) >= 1e6 else f"{value:,.6g}"
 
 
 def _workspace(folder: Path) -> Path:

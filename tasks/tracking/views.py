@@ -15,6 +15,7 @@ __all__ = ["CHARTS", "TABLE", "view_tags"]
 TABLE = "espalier-results"
 CHARTS = "espalier-charts"
 COLUMN_WIDTH = 130
+CHARTS_ABREAST = 2  # MLflow sets three, too narrow beside the list of runs
 CREATED_MS = 1_767_225_600_000
 ONE_PER_RESULT = "tags.`espalier.model` = 'result'"
 EVERY_MODEL = "tags.`espalier.model` != 'result'"
@@ -85,6 +86,7 @@ def _charts(key: str, ascending: bool) -> dict[str, Any]:
                 "isReordered": True,
                 "deleted": False,
                 "isGenerated": False,
+                "columns": CHARTS_ABREAST,
             }
         ],
         "compareRunCharts": [

@@ -37,10 +37,12 @@ def size_and_metric(facts: Facts) -> Figure:
             }
         )
     unit = " (%)" if scale == 100 else ""
+    better = "Up" if facts.evaluate["higher_is_better"] else "Down"
     return Figure(
         "chart-size",
         "Size and quality",
-        f"ONNX file (log scale) against test {facts.title}, with intervals. Up and to the left is better.",
+        f"ONNX file (log scale) against test {facts.title}, with intervals. "
+        f"{better} and to the left is better.",
         traces,
         {
             "xaxis": axis("ONNX file", type="log", **_byte_ticks(facts)),

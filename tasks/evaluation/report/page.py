@@ -77,7 +77,8 @@ def _headline(facts: Facts) -> str:
     smaller = facts.size("reference")["bytes"] / facts.size(last)["bytes"]
     faster = facts.measure["ratios"][last]["batch1"]["ratio"]
     answer = ANSWERS[facts.evaluate["comparisons"][last]["verdict"]]
-    gains = f"{words.factor(smaller)} smaller, {words.factor(faster)} faster on one row"
+    size, speed = words.times(smaller, "smaller", "larger"), words.times(faster, "faster", "slower")
+    gains = f"{size}, {speed} on one row"
     return f"{facts.models[last].capitalize()}: {gains}, {answer} the reference"
 
 
@@ -87,7 +88,9 @@ def _tiles(facts: Facts) -> str:
     low, high = (words.difference(metric, found[end]) for end in ("low", "high"))
     size, dense = facts.size(last), facts.size("reference")
     speed = facts.measure["ratios"][last]["batch1"]
-    smaller = words.factor(dense["bytes"] / size["bytes"])
+    smaller = words.times(dense["bytes"] / size["bytes"], "smaller", "larger")
+    faster = words.times(speed["ratio"], "faster", "slower")
+    beside = "as" if smaller.startswith("as") else "than"
     tiles = [
         (
             words.value(metric, facts.evaluate["models"][last]["metrics"][metric]),
@@ -95,11 +98,11 @@ def _tiles(facts: Facts) -> str:
         ),
         (
             words.bytes_text(size["bytes"]),
-            f"ONNX file, {smaller} smaller than {words.bytes_text(dense['bytes'])}",
+            f"ONNX file, {smaller} {beside} {words.bytes_text(dense['bytes'])}",
         ),
         (
             f"{facts.latency(last)['p50_us']:.1f} µs",
-            f"for one row, {words.factor(speed['ratio'])} faster ({speed['low']:.2f} to {speed['high']:.2f})",
+            f"for one row, {faster} (factor {speed['low']:.2f} to {speed['high']:.2f})",
         ),
         (words.amount(size["inputs"]), f"columns read, of {words.amount(dense['inputs'])}"),
     ]

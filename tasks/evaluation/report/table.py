@@ -38,7 +38,7 @@ def _counted(
             cells.append(_cell(words.MISSING))
             continue
         times = (dense / own if fewer else own / dense) if own and dense else 1.0
-        same = name == "reference" or abs(times - 1) < 0.005
+        same = name == "reference" or abs(times - 1) < words.SAME
         cells.append(_cell(write(own), chip="" if same else words.factor(times)))
     return cells
 
@@ -74,7 +74,8 @@ def _speed_spread(facts: Facts) -> str:
         own = facts.latency(name)
         found = facts.measure["ratios"].get(name, {}).get("batch1")
         note = f"{found['low']:.2f} to {found['high']:.2f}" if found else ""
-        chip = words.factor(found["ratio"]) if found else ""
+        settled = found and not found["low"] <= 1 <= found["high"]
+        chip = words.factor(found["ratio"]) if settled else ""
         cells.append(_cell(f"{own['p50_us']:.1f} µs", note, chip))
     return _row("Latency, 1 row", cells, "median; factor with 95 % of rounds")
 

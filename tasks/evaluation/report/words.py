@@ -17,11 +17,14 @@ __all__ = [
     "margin_text",
     "quick_look",
     "seconds_text",
+    "times",
     "value",
     "verdict",
 ]
 
 PERCENT = frozenset(metric.name for metric in METRICS.values() if metric.share)
+SAME = 0.02  # factors nearer to 1 are not worth a word
+POSITIVE = {"smaller": "large", "faster": "fast"}
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EM DASH}"
 
@@ -38,7 +41,9 @@ def difference(metric: str, number: float | None) -> str:
     """Write a signed difference: points for shares."""
     if number is None:
         return MISSING
-    shown = round(100 * number, 1) + 0.0 if metric in PERCENT else number
+    shown = round(100 * number, 1) if metric in PERCENT else float(f"{number:.3g}")
+    if shown == 0:
+        return "0.0" if metric in PERCENT else "0"
     return (f"{shown:+.1f}" if metric in PERCENT else f"{shown:+.3g}").replace("-", MINUS)
 
 
@@ -70,6 +75,21 @@ def seconds_text(number: float | None) -> str:
 def factor(times: float) -> str:
     """Write how many times smaller or faster."""
     return f"{times:.3g}×" if times < 100 else f"{times:,.0f}×"
+
+
+def times(ratio: float, more: str, less: str) -> str:
+    """Say how many times smaller or larger, faster or slower: '3.3× faster', '1.5× slower', 'as fast'.
+
+    Parameters
+    ----------
+    ratio
+        Above 1: ``more``; below it: ``less``.
+    more, less
+        Comparatives, such as "smaller" and "larger".
+    """
+    if abs(ratio - 1) < SAME:
+        return f"as {POSITIVE[more]}"
+    return f"{factor(ratio)} {more}" if ratio > 1 else f"{factor(1 / ratio)} {less}"
 
 
 def quick_look(evaluate: Mapping[str, Any]) -> str | None:

@@ -71,3 +71,27 @@ def test_a_network_that_was_not_pruned_is_said_so(make_facts):
 @pytest.mark.parametrize(("factor", "said"), [(1.0, False), (0.5, True)])
 def test_a_quick_look_is_announced(make_facts, factor, said):
     assert ("80 of 160 test rows" in render(make_facts(factor=factor))) is said
+
+
+@pytest.mark.parametrize(("higher", "said"), [(True, "Up and to the left"), (False, "Down and to the left")])
+def test_the_better_corner_follows_the_metric(make_facts, higher, said):
+    facts = make_facts()
+    facts.evaluate["higher_is_better"] = higher
+    assert f"{said} is better." in render(facts)
+
+
+def test_models_of_one_size_are_not_called_smaller(make_facts):
+    facts = make_facts()
+    for judged in facts.evaluate["models"].values():
+        judged["size"] = facts.size("reference")
+    page = render(facts)
+    assert "<h1>Reduced + pruned: as large, 2.5× faster on one row" in page
+    assert "ONNX file, as large as 4 kB" in page
+
+
+def test_a_speed_within_the_spread_has_no_factor(make_facts):
+    facts = make_facts()
+    within = {"ratio": 1.04, "low": 0.97, "high": 1.1}
+    facts.measure["ratios"]["compressed"]["batch1"] = within
+    assert "1.04×</b>" not in render(facts)
+    assert "0.97 to 1.10" in render(facts)

@@ -45,7 +45,7 @@ def test_values(metric, number, text):
 
 @pytest.mark.parametrize(
     ("metric", "number", "text"),
-    [("accuracy", -0.0001, "+0.0"), ("accuracy", -0.012, "−1.2"), ("rmse", 2.5, "+2.5")],
+    [("accuracy", -0.0001, "0.0"), ("rmse", 0.0, "0"), ("accuracy", -0.012, "−1.2"), ("rmse", 2.5, "+2.5")],
 )
 def test_differences(metric, number, text):
     assert words.difference(metric, number) == text
@@ -59,3 +59,11 @@ def test_bytes(size, text):
 @pytest.mark.parametrize(("seconds", "text"), [(3.04, "3.0 s"), (150, "2.5 min"), (None, "—")])
 def test_seconds(seconds, text):
     assert words.seconds_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(3.29, "3.29× faster"), (1.01, "as fast"), (0.99, "as fast"), (0.5, "2× slower")],
+)
+def test_a_ratio_says_which_way_it_goes(ratio, text):
+    assert words.times(ratio, "faster", "slower") == text
