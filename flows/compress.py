@@ -52,8 +52,9 @@ def compress(root: Path) -> Compressed:
             pipeline.evaluate(root),
             pipeline.measure(root),
         )
+        recording = pipeline.record.submit(recorder, outcomes)  # in its own process, while files are copied
         pipeline.push(root)
-        recorded = pipeline.record(recorder, outcomes)
+        recorded = recording.result()
         registered = pipeline.register(recorder, recorded)
         pipeline.show(root, recorded, registered)
     return Compressed(outcomes, recorded, registered)
