@@ -183,8 +183,9 @@ def parse_section(model: type[BaseModel], name: str, raw: object) -> tuple[Any, 
     annotated: Any = Annotated[field.annotation, field]
     adapter: TypeAdapter[Any] = TypeAdapter(annotated)
     # As JSON, where strict means: no text for a number, no number for a switch, but a list for a tuple.
-    plain = json.dumps(raw, default=str)
     try:
-        return adapter.validate_json(plain, strict=True), []
+        return adapter.validate_json(json.dumps(raw, default=str), strict=True), []
     except ValidationError as error:
         return None, _problems(error, model, name, raw)
+    except (TypeError, ValueError):  # keys that are lists, or a section that holds itself
+        return None, [Problem(name, None, "must be plain keys and values")]

@@ -141,6 +141,12 @@ def test_a_broken_section_is_not_held_against_the_others():
     assert list(problems("clean.split.method=time", "source.task=guess")) == ["source.task"]
 
 
+@pytest.mark.parametrize("section", ["{? [a, b] : 1}", "&a {drop: *a}"])
+def test_what_is_no_plain_data_is_refused(section):
+    with pytest.raises(ConfigError, match="source: must be plain keys and values"):
+        overridden(f"source: {section}\n", [])
+
+
 def test_a_wrong_item_is_one_problem():
     assert list(problems("model.hidden=[a]")) == ["model.hidden.0"]
     assert "off the grid" in problems("model={method: cnn2d}")["reduce.columns.method"].rule
