@@ -112,9 +112,11 @@ def _mlflow(root: Path) -> Check:
 
     uri = tracking.tracking_uri(root)
     try:
-        tracking.prepare(root)
+        tracking.require_usable(root)
     except EspalierError as error:
-        return Check("mlflow at", False, str(error), "start that server, or unset MLFLOW_TRACKING_URI")
+        served = os.environ.get("MLFLOW_TRACKING_URI")
+        remedy = "start that server, or unset MLFLOW_TRACKING_URI" if served else "move that file away"
+        return Check("mlflow at", False, str(error), remedy)
     return Check("mlflow at", True, uri)
 
 
