@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +33,9 @@ PARAMS_AT_ONCE = 100
 DESCRIBED = ("data/raw.parquet", "models/export/compressed/model.onnx")
 COLORS = {"reference": "#9e9e9e", "reduced": "#616161", "compressed": "#2e7d32", "result": "#1b5e20"}
 NOTE = "mlflow.note.content"
-OWN_NOTE = "**Newest result**"
+WRITTEN = "espalier.written"  # digests of the experiment's tags as they were written here
 NEWEST = (
-    OWN_NOTE + " ({recipe}): {line}.\n\n"
+    "**Newest result** ({recipe}): {line}.\n\n"
     "The saved view *Results* ranks all by `{key}`; *Size and speed* draws every model."
 )
 
@@ -167,15 +169,24 @@ class Writer:
             self.client.log_artifacts(run, str(plots), "plots")
 
     def _views(self) -> None:
-        """Bring the experiment's saved views and its note up to this result; a note of the user's stays."""
+        """Bring the experiment's saved views and its note up to this result; what a user changed stays."""
         held = self.client.get_experiment(self.experiment).tags
+        written: dict[str, str] = json.loads(held.get(WRITTEN, "{}"))
         ascending = not self.facts.evaluate["higher_is_better"]
         line, key = summary_line(self.facts), headline_key(self.facts.headline)
         note = NEWEST.format(recipe=self.facts.recipe, line=line, key=key)
         tags = view_tags(self.facts.headline, ascending=ascending) | {NOTE: note}
         for tag, value in tags.items():
-            if held.get(tag) != value and (tag != NOTE or held.get(tag, OWN_NOTE).startswith(OWN_NOTE)):
+            own = tag not in held or _digest(held[tag]) == written.get(tag)
+            if own and held.get(tag) != value:
                 self.client.set_experiment_tag(self.experiment, tag, value)
+                written[tag] = _digest(value)
+        if json.dumps(written) != held.get(WRITTEN):
+            self.client.set_experiment_tag(self.experiment, WRITTEN, json.dumps(written))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _model_name(facts: Facts) -> str:

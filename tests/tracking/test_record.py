@@ -124,11 +124,20 @@ def test_the_saved_views_belong_to_the_experiment(workspace: Path, lock: Lock) -
     assert {"mlflow.sharedViewState.espalier-results", "mlflow.sharedViewState.espalier-charts"} <= set(tags)
 
 
-def test_a_note_that_the_user_wrote_stays(workspace: Path, lock: Lock) -> None:
+@pytest.mark.parametrize("tag", ["mlflow.note.content", "mlflow.sharedViewState.espalier-results"])
+def test_a_note_or_view_that_the_user_changed_stays(workspace: Path, lock: Lock, tag: str) -> None:
     client, first = open_client(workspace), _record(workspace, lock)
-    client.set_experiment_tag(first.experiment_id, "mlflow.note.content", "Ours.")
+    client.set_experiment_tag(first.experiment_id, tag, "Ours.")
     _record(workspace, lock | {"reports/evaluate.json": "9" * 32})
-    assert client.get_experiment(first.experiment_id).tags["mlflow.note.content"] == "Ours."
+    assert client.get_experiment(first.experiment_id).tags[tag] == "Ours."
+
+
+def test_the_note_follows_the_newest_result(make_workspace: Callable[..., Path], lock: Lock) -> None:
+    client, first = open_client(make_workspace()), _record(make_workspace(), lock)
+    for accuracy in (0.91, 0.92):
+        _record(make_workspace(accuracy=accuracy), lock | {"reports/evaluate.json": str(accuracy)})
+        note = client.get_experiment(first.experiment_id).tags["mlflow.note.content"]
+        assert f"Accuracy {100 * accuracy:g} %" in note
 
 
 def test_a_figure_that_does_not_exist_is_left_out(workspace: Path, lock: Lock) -> None:
