@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tasks.data.plan import NumericPlan
     from tasks.reduction.reduction import Reduction
 
-__all__ = ["Graph", "build_graph", "build_head", "build_reducer", "input_shape"]
+__all__ = ["Graph", "build_graph", "build_head", "build_reducer", "input_shape", "regrid"]
 
 
 class Graph(nn.Module):
@@ -138,6 +138,12 @@ def build_reducer(plan: NumericPlan, reduction: Reduction | None, shape: Sequenc
     elif len(shape) > 1:
         layers = [_grid(plan)]
     return nn.Sequential(*layers) if layers else nn.Identity()
+
+
+def regrid(reducer: nn.Sequential, plan: NumericPlan) -> nn.Sequential:
+    """Return a reducer that begins with a grid, for the features of another plan: absent cells are zero."""
+    _, *rest = reducer
+    return nn.Sequential(_grid(plan), *rest)
 
 
 def _float(array: np.ndarray[Any, Any]) -> Tensor:

@@ -140,7 +140,11 @@ def replay(network: Network, steps: Sequence[Mapping[str, Any]]) -> None:
     ----------
     steps
         {"module": name, "dim": "out" | "in", "kept": indices that stay, counted before the step}; what
-        depends on the removed channels follows through torch-pruning's dependency graph.
+        depends on the removed channels follows through torch-pruning's dependency graph. A step with "input"
+        took inputs from a layer that reads the network's own input.
     """
     if steps:
         cut(network, torch.zeros(2, *network.input_shape), steps)
+    for step in steps:
+        if step.get("input"):
+            network.input_shape = (len(step["kept"]),)

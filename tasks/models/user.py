@@ -36,6 +36,8 @@ class UserNetwork(Network):
     pruned_steps
         What structured pruning removed, in order: {"module": name below this network, "dim": "out" | "in",
         "kept": indices before the step}; replayed when the network is rebuilt.
+    built_shape
+        Input shape that the builder was called with; `input_shape` is what is left of it.
     """
 
     kind = "user"
@@ -49,7 +51,7 @@ class UserNetwork(Network):
         pruned: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(input_shape)
-        self.builder, self.outputs = builder, outputs
+        self.builder, self.outputs, self.built_shape = builder, outputs, tuple(input_shape)
         self.pruned_steps: list[dict[str, Any]] = [dict(step) for step in pruned]
         self.body = body
 
@@ -57,7 +59,7 @@ class UserNetwork(Network):
         """Return how to build the network again, not its layers."""
         return {
             "builder": self.builder,
-            "input_shape": list(self.input_shape),
+            "input_shape": list(self.built_shape),
             "outputs": self.outputs,
             "pruned": [dict(step) for step in self.pruned_steps],
         }

@@ -1,0 +1,295 @@
+"""Pruning that reaches through the reducer to the raw columns: what no unit needs is no longer asked for.
+
+A column leaves the graph with everything that belongs to it: its cleaning, its one-hot levels and missing
+indicator, its rows of the projection or its inputs of the first layers. Its mean over the training rows goes
+into the bias, so that the network answers as if the column always held its mean.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tasks.data.plan import NumericPlan
+from tasks.errors import EspalierError
+from tasks.models.dependencies import cut
+from tasks.models.graph import Graph, regrid
+from tasks.models.layers import Grid, Project, preprocess
+from tasks.training.losses import label_loss
+from tasks.training.scoring import metric
+
+__all__ = ["COLUMN_CRITERIA", "Evidence", "column_scores", "input_readers", "narrow", "unread"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Rows that a column criterion may look at.
+
+    Attributes
+    ----------
+    X : Tensor, (n, p)
+        Numeric training rows of the graph's columns, NaN where missing.
+    y : Tensor, (n,)
+    valid, y_valid : Tensor, (v, p) and (v,)
+        Validation rows, for criteria that measure.
+    task : "classification" or "regression"
+    seed : int
+        For criteria that draw numbers.
+    """
+
+    X: Tensor
+    y: Tensor
+    valid: Tensor
+    y_valid: Tensor
+    task: str
+    seed: int
+
+
+def input_readers(network: nn.Module, example: Tensor) -> tuple[str, ...]:
+    """Name the linear layers that read the network's input itself, in the order of the forward pass.
+
+    Parameters
+    ----------
+    example : Tensor, (n, k)
+        Rows of the network's flat input.
+    """
+    found: list[str] = []
+
+    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+            if given[0].data_ptr() == example.data_ptr() and given[0].shape == example.shape:
+                found.append(name)
+
+        return hook
+
+    hooks = [
+        module.register_forward_pre_hook(note(name))
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear)
+    ]
+    training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(example)
+    finally:
+        network.train(training)
+        for handle in hooks:
+            handle.remove()
+    return tuple(dict.fromkeys(found))
+
+
+def weight(graph: Graph, owner: Tensor, evidence: Evidence) -> Tensor:
+    """Norm of all first-layer weights on a column, each times the deviation of its feature.
+
+    ``s_c^2 = sum_{i in c} sigma_i^2 sum_u V_ui^2`` with V the first layers' weights on features, through the
+    projection where there is one (V = A W^T).
+
+    Raises
+    ------
+    EspalierError
+        When no linear layer reads the input.
+    """
+    features = graph.preprocess(evidence.X)
+    flat = _input_of(graph, features)
+    readers = input_readers(graph.network, flat) if flat.ndim == 2 else ()
+    if not readers:
+        raise EspalierError(
+            "prune: importance weight ranks columns by the first linear layer, and this network's input is "
+            "read by something else; use importance taylor or permutation"
+        )
+    V = torch.cat([_linear(graph.network, name).weight.detach() for name in readers])
+    project = _projection(graph)
+    V = V if project is None else V @ project.W.T
+    return _by_column((V.norm(dim=0) * features.std(dim=0, correction=0)).square(), owner).sqrt()
+
+
+def taylor(graph: Graph, owner: Tensor, evidence: Evidence) -> Tensor:
+    """First-order change of a row's loss when a column is set to its mean (Molchanov et al., 2019).
+
+    ``s_c = mean_n |sum_{i in c} dL_n/dx_ni (x_ni - mean_i)|``.
+    """
+    features = graph.preprocess(evidence.X).detach().requires_grad_(True)
+    outputs = graph.network.eval()(graph.reducer(features))
+    loss = label_loss(evidence.task, outputs, evidence.y) * len(features)
+    (slope,) = torch.autograd.grad(loss, features)
+    change = slope * (features.detach() - features.detach().mean(dim=0))
+    columns = torch.zeros(len(change), int(owner.max()) + 1)
+    return columns.index_add_(1, owner, change).abs().mean(dim=0)
+
+
+@torch.no_grad()
+def permutation(graph: Graph, owner: Tensor, evidence: Evidence) -> Tensor:
+    """Validation metric lost when a column's cells change places between rows (Breiman, 2001)."""
+    generator = torch.Generator().manual_seed(evidence.seed)
+    kept = _metric(graph, evidence, evidence.valid)
+    lost = []
+    for column in range(int(owner.max()) + 1):
+        shuffled = evidence.valid.clone()
+        shuffled[:, column] = shuffled[torch.randperm(len(shuffled), generator=generator), column]
+        lost.append(kept - _metric(graph, evidence, shuffled))
+    return torch.tensor(lost)
+
+
+COLUMN_CRITERIA: dict[str, Callable[[Graph, Tensor, Evidence], Tensor]] = {
+    "weight": weight,
+    "taylor": taylor,
+    "permutation": permutation,
+}
+
+
+def column_scores(graph: Graph, plan: NumericPlan, importance: str, evidence: Evidence) -> Tensor:
+    """Importance of each numeric column the graph reads, (p,).
+
+    Parameters
+    ----------
+    graph : Graph
+        In evaluation; not changed.
+    plan : NumericPlan
+        Of exactly the graph's columns.
+    importance : name in `COLUMN_CRITERIA`
+
+    Raises
+    ------
+    EspalierError
+        When the criterion does not apply, or a score is not finite.
+    """
+    training = graph.training
+    try:
+        scores = COLUMN_CRITERIA[importance](graph.eval(), torch.from_numpy(plan.owner), evidence)
+    finally:
+        graph.train(training)
+    if not torch.isfinite(scores).all():
+        raise EspalierError(
+            f"prune: importance {importance} of columns is NaN or infinite; check the data for huge values "
+            "(clean.outliers) and train again"
+        )
+    return scores
+
+
+def narrow(graph: Graph, plan: NumericPlan, keep: Sequence[int], X: Tensor) -> Graph:
+    """Return the graph of fewer columns; the others are taken to hold their mean.
+
+    Parameters
+    ----------
+    graph : Graph
+        Not changed.
+    plan : NumericPlan
+        Of exactly the graph's columns.
+    keep : sequence of int
+        Ascending positions of the columns that stay, at least one.
+    X : Tensor, (n, p)
+        Training rows: the means are theirs.
+
+    Raises
+    ------
+    EspalierError
+        When the network does not let its inputs be removed.
+    """
+    smaller = plan.select(keep)
+    stays = torch.isin(torch.from_numpy(plan.owner), torch.tensor(list(keep)))
+    mean = _mean_features(graph, X)
+    made = copy.deepcopy(graph)
+    made.columns, made.preprocess = smaller.names, preprocess(smaller)
+    project = _projection(graph)
+    if project is not None:
+        offset = project.b + mean[~stays] @ project.W[~stays]
+        made.reducer = nn.Sequential(Project(project.W[stays], offset))
+    elif isinstance(graph.reducer, nn.Sequential) and isinstance(graph.reducer[0], Grid):
+        made.reducer = regrid(graph.reducer, smaller)
+    elif not isinstance(graph.reducer, nn.Identity):
+        raise EspalierError(
+            "prune: columns can be taken from a linear projection, a grid or the network itself, and this "
+            "reducer is another; leave out step inputs, or reduce.columns by selection or pca"
+        )
+    else:
+        made.network = _cut_inputs(graph, stays, mean)
+    return made.train(graph.training)
+
+
+def unread(graph: Graph, plan: NumericPlan, X: Tensor) -> list[int]:
+    """Positions of the columns that no surviving weight reads: without them every answer stays the same."""
+    features = graph.preprocess(X[:2])
+    flat = _input_of(graph, features)
+    readers = input_readers(graph.network, flat) if flat.ndim == 2 else ()
+    if not readers:
+        return []
+    used = torch.cat([_linear(graph.network, name).weight.detach() != 0 for name in readers]).any(dim=0)
+    project = _projection(graph)
+    if project is not None:
+        used = (project.W[:, used] != 0).any(dim=1)
+    columns = _by_column(used.float(), torch.from_numpy(plan.owner))
+    return torch.nonzero(columns == 0).flatten().tolist()
+
+
+def _cut_inputs(graph: Graph, stays: Tensor, mean: Tensor) -> nn.Module:
+    """Take inputs from every layer that reads them, and see that nothing else did."""
+    before, example = graph.network, mean.expand(2, -1).clone()
+    readers = input_readers(before, example)
+    positions = torch.nonzero(stays).flatten().tolist()
+    steps = [{"module": name, "dim": "in", "kept": positions, "input": True} for name in readers]
+    network = copy.deepcopy(before)
+    cut(network, example, steps)
+    for name in readers:
+        _absorb(_linear(network, name), _linear(before, name), stays, mean)
+    object.__setattr__(network, "input_shape", (len(positions),))
+    object.__setattr__(network, "pruned_steps", [*getattr(before, "pruned_steps", []), *steps])
+    _check_equal(before, network, example, stays)
+    return network
+
+
+def _absorb(layer: nn.Linear, before: nn.Linear, stays: Tensor, mean: Tensor) -> None:
+    if layer.bias is not None:
+        with torch.no_grad():
+            layer.bias.add_(before.weight[:, ~stays] @ mean[~stays])
+
+
+@torch.no_grad()
+def _check_equal(before: nn.Module, after: nn.Module, example: Tensor, stays: Tensor) -> None:
+    """Hold the smaller network against the larger one on a row of means, where they must agree."""
+    try:
+        got = after.eval()(example[:, stays])
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise EspalierError(f"{_REFUSED} ({str(error).splitlines()[0][:120]})") from error
+    if not torch.allclose(got, before.eval()(example), rtol=1e-3, atol=1e-4):
+        raise EspalierError(_REFUSED)
+
+
+_REFUSED = (
+    "prune: this network reads its input in more places than its linear layers, so no column can be taken "
+    "from it; leave out step inputs and reduce columns before training (reduce.columns)"
+)
+
+
+def _linear(network: nn.Module, name: str) -> nn.Linear:
+    layer = network.get_submodule(name)
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
+def _projection(graph: Graph) -> Project | None:
+    parts = list(graph.reducer) if isinstance(graph.reducer, nn.Sequential) else []
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Project) else None
+
+
+@torch.no_grad()
+def _input_of(graph: Graph, features: Tensor) -> Tensor:
+    given: Tensor = graph.reducer(features[:2])
+    return given.clone()
+
+
+@torch.no_grad()
+def _mean_features(graph: Graph, X: Tensor) -> Tensor:
+    total: Tensor = graph.preprocess(X).double().mean(dim=0)
+    return total.float()
+
+
+def _by_column(values: Tensor, owner: Tensor) -> Tensor:
+    return torch.zeros(int(owner.max()) + 1).index_add_(0, owner, values.float())
+
+
+def _metric(graph: Graph, evidence: Evidence, X: Tensor) -> float:
+    return metric(evidence.task, graph(X), evidence.y_valid)

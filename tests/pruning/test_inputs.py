@@ -1,0 +1,242 @@
+"""Columns taken out of a whole graph: what it answers, what it asks for, what it is rebuilt from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tasks.data.plan import NumericPlan
+from tasks.errors import EspalierError
+from tasks.models.graph import Graph
+from tasks.models.layers import Dct, Grid, Pool, Project, Softmax, preprocess
+from tasks.models.mlp import Mlp
+from tasks.models.resmlp import ResMlp
+from tasks.models.spec import from_spec, to_spec
+from tasks.pruning.inputs import COLUMN_CRITERIA, Evidence, column_scores, input_readers, narrow, unread
+from tests.pruning.conftest import Branching
+
+ROWS = 40
+
+
+def make_plan() -> NumericPlan:
+    """Three numbers, the second with an indicator, and a category of three levels: 7 features."""
+    inf = np.float32(np.inf)
+    return NumericPlan(
+        names=("height", "age", "weight", "city"),
+        levels=(0, 0, 0, 3),
+        fill=np.float32([1, 2, 3, 0]),
+        low=np.float32([-5, -inf, -inf, -inf]),
+        high=np.float32([5, inf, inf, inf]),
+        indicator=(1,),
+        mean=np.float32([0.5, 1, 0, 0, 0, 0, 0]),
+        scale=np.float32([2, 1, 3, 1, 1, 1, 1]),
+    )
+
+
+def make_rows(seed: int = 0) -> torch.Tensor:
+    generator = np.random.default_rng(seed)
+    X = generator.normal(size=(ROWS, 4)).astype(np.float32) * 2
+    X[:, 3] = generator.integers(0, 3, ROWS)
+    X[::7, 1] = np.nan
+    return torch.from_numpy(X)
+
+
+def make_graph(reducer: nn.Module, network: nn.Module) -> Graph:
+    plan = make_plan()
+    return Graph(
+        plan.names, preprocess(plan), reducer, network, Softmax(), "classification", ("a", "b")
+    ).eval()
+
+
+@pytest.fixture
+def direct() -> Graph:
+    torch.manual_seed(0)
+    return make_graph(nn.Identity(), Mlp((7,), hidden=(6,), outputs=2))
+
+
+@pytest.fixture
+def projected() -> Graph:
+    torch.manual_seed(0)
+    return make_graph(
+        nn.Sequential(Project(torch.randn(7, 3), torch.randn(3))), Mlp((3,), hidden=(6,), outputs=2)
+    )
+
+
+@pytest.fixture(params=["direct", "projected"])
+def graph(request: pytest.FixtureRequest) -> Graph:
+    found: Graph = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def evidence(graph: Graph) -> Evidence:
+    X, valid = make_rows(), make_rows(1)
+    with torch.no_grad():
+        y, y_valid = graph(X).argmax(1), graph(valid).argmax(1)
+    return Evidence(X, y, valid, y_valid, "classification", 0)
+
+
+def held_at_mean(graph: Graph, X: torch.Tensor, gone: list[int]) -> torch.Tensor:
+    """Logits with the features of some columns at their training mean."""
+    features = graph.preprocess(X).clone()
+    owned = torch.isin(torch.from_numpy(make_plan().owner), torch.tensor(gone))
+    features[:, owned] = graph.preprocess(make_rows()).mean(dim=0)[owned]
+    with torch.no_grad():
+        return graph.network(graph.reducer(features))
+
+
+@pytest.mark.parametrize("keep", [[0, 1, 2, 3], [0, 2], [1, 3], [3], [1]])
+def test_the_narrow_graph_answers_as_if_the_other_columns_held_their_mean(graph, keep):
+    X, gone = make_rows(5), [i for i in range(4) if i not in keep]
+    smaller = narrow(graph, make_plan(), keep, make_rows())
+
+    assert smaller.columns == tuple(make_plan().names[i] for i in keep)
+    torch.testing.assert_close(smaller(X[:, keep]), held_at_mean(graph, X, gone), rtol=1e-4, atol=1e-5)
+
+
+def test_the_graph_that_came_in_stays_bit_for_bit(graph):
+    before = {name: tensor.clone() for name, tensor in graph.state_dict().items()}
+    narrow(graph, make_plan(), [0, 3], make_rows())
+
+    assert graph.columns == make_plan().names
+    assert all(torch.equal(before[name], tensor) for name, tensor in graph.state_dict().items())
+
+
+def test_a_narrow_graph_is_rebuilt_from_its_spec(graph):
+    smaller = narrow(graph, make_plan(), [1, 3], make_rows())
+    rebuilt = from_spec(*to_spec(smaller))
+
+    assert rebuilt.columns == smaller.columns
+    assert torch.equal(rebuilt(make_rows()[:, [1, 3]]), smaller(make_rows()[:, [1, 3]]))
+
+
+def test_columns_can_be_taken_in_two_goes(graph):
+    once = narrow(graph, make_plan(), [1, 3], make_rows())
+    first = narrow(graph, make_plan(), [0, 1, 3], make_rows())
+    twice = narrow(first, make_plan().select([0, 1, 3]), [1, 2], make_rows()[:, [0, 1, 3]])
+
+    X = make_rows(3)[:, [1, 3]]
+    torch.testing.assert_close(twice(X), once(X), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("importance", COLUMN_CRITERIA)
+def test_a_column_the_network_ignores_scores_zero_and_no_other(graph, evidence, importance):
+    readers = [graph.network.body[0]]
+    with torch.no_grad():
+        if isinstance(graph.reducer, nn.Sequential):
+            graph.reducer[0].W[2] = 0
+        else:
+            readers[0].weight[:, 2] = 0
+    scores = column_scores(graph, make_plan(), importance, evidence)
+
+    assert scores.shape == (4,)
+    assert scores[2] == 0
+    assert scores.argmin() == 2 or importance == "permutation"
+
+
+def test_the_weight_score_is_the_norm_of_the_folded_first_layer_times_the_deviation(projected, evidence):
+    plan, features = make_plan(), projected.preprocess(evidence.X)
+    V = projected.network.body[0].weight.detach() @ projected.reducer[0].W.T
+    sigma = features.std(dim=0, correction=0)
+    wanted = [
+        float((V[:, plan.owner == column] * sigma[plan.owner == column]).square().sum().sqrt())
+        for column in range(4)
+    ]
+
+    torch.testing.assert_close(column_scores(projected, plan, "weight", evidence), torch.tensor(wanted))
+
+
+def test_scores_are_the_same_each_time(graph, evidence):
+    first, second = (column_scores(graph, make_plan(), "permutation", evidence) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_columns_nobody_reads_are_found_and_taken_without_any_change(direct):
+    with torch.no_grad():
+        direct.network.body[0].weight[:, [1, 6]] = 0  # the number `age` and its indicator
+        direct.network.body[0].weight[:, 3] = 0  # one of three levels: the column is still read
+    X = make_rows()
+    assert unread(direct, make_plan(), X) == [1]
+
+    smaller = narrow(direct, make_plan(), [0, 2, 3], X)
+    torch.testing.assert_close(smaller(X[:, [0, 2, 3]]), direct(X), rtol=1e-5, atol=1e-6)
+
+
+def test_a_projection_hides_no_column(projected):
+    assert unread(projected, make_plan(), make_rows()) == []
+    with torch.no_grad():
+        projected.reducer[0].W[2] = 0
+    assert unread(projected, make_plan(), make_rows()) == [2]
+
+
+def test_every_layer_that_reads_the_input_is_found():
+    network = Branching()
+    assert input_readers(network, torch.zeros(2, 6)) == ("left", "right")
+
+
+def test_a_residual_network_loses_inputs():
+    torch.manual_seed(0)
+    graph = make_graph(nn.Identity(), ResMlp((7,), width=5, inner=(4,), outputs=2))
+    smaller = narrow(graph, make_plan(), [0, 2], make_rows())
+
+    assert smaller.network.sizes()["input_shape"] == [2]
+    torch.testing.assert_close(
+        smaller(make_rows()[:, [0, 2]]), held_at_mean(graph, make_rows(), [1, 3]), rtol=1e-4, atol=1e-5
+    )
+
+
+class Shortcut(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(7, 7), nn.Linear(7, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.last(x + self.first(x))
+        return out
+
+
+def test_a_network_that_reads_its_input_elsewhere_too_is_refused():
+    with pytest.raises(EspalierError, match="reads its input in more places"):
+        narrow(make_graph(nn.Identity(), Shortcut()), make_plan(), [0, 2], make_rows())
+
+
+def test_a_grid_keeps_its_shape_and_an_absent_cell_is_zero():
+    plan = replace(
+        make_plan(),
+        names=("a", "b", "c", "d"),
+        levels=(0, 0, 0, 0),
+        low=np.full(4, -np.inf, np.float32),
+        indicator=(),
+        mean=np.zeros(4, np.float32),
+        scale=np.ones(4, np.float32),
+        positions=(0, 1, 2, 3),
+        shape=(1, 4),
+    )
+    grid = Grid(torch.arange(4), (1, 4))
+    network = nn.Sequential(nn.Conv1d(1, 2, 2), nn.Flatten(), nn.Linear(6, 2))
+    graph = Graph(
+        plan.names, preprocess(plan), nn.Sequential(grid), network, Softmax(), "classification"
+    ).eval()
+    X = torch.randn(5, 4)
+    smaller = narrow(graph, plan, [0, 3], torch.zeros(2, 4))
+
+    wanted = X.clone()
+    wanted[:, [1, 2]] = 0
+    torch.testing.assert_close(smaller(X[:, [0, 3]]), graph(wanted))
+    evidence = Evidence(
+        X, torch.zeros(5, dtype=torch.int64), X, torch.zeros(5, dtype=torch.int64), "classification", 0
+    )
+    with pytest.raises(EspalierError, match="importance taylor or permutation"):
+        column_scores(graph, plan, "weight", evidence)
+    assert column_scores(graph, plan, "taylor", evidence).shape == (4,)
+
+
+@pytest.mark.parametrize("reducer", [nn.Sequential(Pool([2])), nn.Sequential(Dct((1, 4), [2]))])
+def test_another_reducer_is_refused_by_name(reducer):
+    graph = make_graph(reducer, Mlp((7,), hidden=(), outputs=2))
+    with pytest.raises(EspalierError, match="this reducer is another"):
+        narrow(graph, make_plan(), [0], make_rows())
