@@ -100,9 +100,10 @@ def _version(result: Compressed) -> str:
 
 def _next(params: Params, folder: str) -> str:
     where = "" if folder == "." else f" -C {folder}"
-    if params.registry.register_model:
-        return f"espalier ui{where} (look), espalier run{where} --set prune.amount=0.9 (try)"
-    return f"espalier run{where} --set registry.register=true (register)"
+    if not params.registry.register_model:
+        return f"espalier run{where} --set registry.register=true (register)"
+    tried = "prune.method=structured" if params.prune.method == "none" else "prune.amount=0.9"
+    return f"espalier ui{where} (look), espalier run{where} --set {tried} (try)"
 
 
 def _dry_run(root: Path, settings: list[str]) -> None:
