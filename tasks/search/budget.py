@@ -1,0 +1,90 @@
+"""Which candidates a budget admits, which of them are worth a full recovery, and in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tasks.search.config import BudgetConfig
+
+__all__ = ["Figures", "Setting", "excess", "frontier", "shortfall"]
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """What a candidate keeps: a share of the columns, and of every layer's units, each in (0, 1]."""
+
+    columns: float
+    units: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a candidate costs, measured, and how well it answers validation rows (larger is better)."""
+
+    bytes: int
+    macs: int
+    latency_us: float
+    metric: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain JSON form."""
+        return asdict(self)
+
+
+_COST: dict[str, Callable[[Figures], float]] = {
+    "smallest": lambda figures: figures.bytes,
+    "fastest": lambda figures: figures.latency_us,
+    "best": lambda figures: figures.bytes,
+}
+
+
+def excess(figures: Figures, budget: BudgetConfig) -> float:
+    """Return the largest factor by which a cost exceeds its limit; at most 1 when all are met.
+
+    Examples
+    --------
+    >>> excess(Figures(300, 10, 5.0, 0.9), BudgetConfig(max_bytes=200, max_macs=100))
+    1.5
+    """
+    limits = (
+        (figures.bytes, budget.max_bytes),
+        (figures.latency_us, budget.max_latency_p50_us),
+        (figures.macs, budget.max_macs),
+    )
+    return max((cost / limit for cost, limit in limits if limit is not None), default=0.0)
+
+
+def shortfall(figures: Figures, budget: BudgetConfig, reference: float) -> float:
+    """Return how far the metric lies below what the budget asks for; at most 0 when it does not."""
+    if budget.max_metric_drop is None:
+        return 0.0
+    return reference - budget.max_metric_drop - figures.metric
+
+
+def frontier(
+    candidates: Sequence[tuple[Setting, Figures]], budget: BudgetConfig
+) -> list[tuple[Setting, Figures]]:
+    """Return the candidates that no other one beats in cost and metric at once, the costliest first.
+
+    Parameters
+    ----------
+    candidates
+        Settings with their figures before recovery; those beyond a cost limit are left out.
+    budget
+        Says which cost counts: bytes, or the latency for objective `fastest`.
+
+    Returns
+    -------
+    list
+        Gentle to aggressive: a ladder for `most_aggressive`. Empty when no candidate meets the cost limits.
+    """
+    cost = _COST[budget.objective]
+    admitted = [each for each in candidates if excess(each[1], budget) <= 1]
+    ranked = sorted(admitted, key=lambda each: (cost(each[1]), -each[1].metric, each[0]))
+    kept: list[tuple[Setting, Figures]] = []
+    for each in ranked:
+        if not kept or each[1].metric > kept[-1][1].metric:
+            kept.append(each)
+    return kept[::-1]

@@ -1,0 +1,37 @@
+"""A stated budget: what the compressed model may cost, and what it may lose."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from tasks.settings import Section
+
+__all__ = ["BudgetConfig"]
+
+
+class BudgetConfig(Section):
+    """Limits that a search has to meet, and what it minimises within them."""
+
+    max_metric_drop: float | None = Field(
+        0.005, ge=0, le=1, description="validation metric at most this far below the reference's; null: any"
+    )
+    max_bytes: int | None = Field(None, ge=1, description="bytes of the exported file")
+    max_latency_p50_us: float | None = Field(
+        None, gt=0, description="microseconds of one row in ONNX Runtime on this machine, median"
+    )
+    max_macs: int | None = Field(None, ge=1, description="multiply-adds of one row")
+    max_seconds: float = Field(180.0, gt=0, description="time box of the whole search")
+    objective: Literal["smallest", "fastest", "best"] = Field(
+        "smallest", description="smallest file | fastest row | best metric, within the limits"
+    )
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> BudgetConfig:
+        if self.objective != "best" and self.max_metric_drop is None:
+            raise ValueError(f"objective {self.objective} needs max_metric_drop: the smallest model is none")
+        costs = (self.max_bytes, self.max_latency_p50_us, self.max_macs)
+        if self.objective == "best" and costs == (None, None, None):
+            raise ValueError("objective best needs max_bytes, max_latency_p50_us or max_macs")
+        return self
