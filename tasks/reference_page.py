@@ -38,6 +38,8 @@ def _kind(annotation: Any) -> str:
         return " / ".join(_kind(part) for part in get_args(annotation))
     if get_origin(annotation) in (tuple, list):
         inner = [part for part in get_args(annotation) if part is not Ellipsis]
+        if inner and members(inner[0]):
+            return "list of sections"
         return f"list of {_kind(inner[0])}" if inner else "list"
     if get_origin(annotation) is dict:
         key, value = get_args(annotation)

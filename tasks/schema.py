@@ -42,13 +42,19 @@ def _chosen(annotation: Any, raw: object) -> type[BaseModel] | None:
 
 def fields_at(model: type[BaseModel], path: Sequence[str], raw: object) -> dict[str, FieldInfo] | None:
     """Fields of the section at `path`, its methods chosen as in `raw`; None when there is no such section."""
-    here: type[BaseModel] | None = model
+    annotation: Any = model
     for step in path:
+        if isinstance(raw, list):
+            raw = raw[int(step)] if step.isdigit() and int(step) < len(raw) else None
+            annotation = next(iter(get_args(annotation)), None)
+            continue
+        here = _chosen(annotation, raw)
         if here is None or step not in here.model_fields:
             return None
         raw = raw.get(step) if isinstance(raw, Mapping) else None
-        here = _chosen(here.model_fields[step].annotation, raw)
-    return here.model_fields if here else None
+        annotation = here.model_fields[step].annotation
+    chosen = _chosen(annotation, raw)
+    return chosen.model_fields if chosen else None
 
 
 def nearest(word: object, names: Sequence[str]) -> str:
@@ -64,9 +70,9 @@ def unknown_key(path: str, value: object, names: Sequence[str]) -> Problem:
 
 def _walk(location: Sequence[str | int], raw: object) -> Iterator[str]:
     """Yield the keys of an error's location, without the union members that pydantic puts between."""
-    for step in location:
+    for step, following in zip(location, (*location[1:], None), strict=True):
         if isinstance(raw, Mapping):
-            if step not in raw and raw.get("method") == step:
+            if raw.get("method") == step and (step not in raw or step == following):
                 continue
             yield str(step)
             raw = raw.get(step)

@@ -101,6 +101,12 @@ def test_a_value_of_several_kinds_has_one_problem_with_every_rule():
     assert "less than or equal to 1, or must be 'auto'" in found["prune.amount"].rule
 
 
+def test_a_wrong_key_of_a_step_is_named_with_its_place_and_the_nearest():
+    steps = "steps: [{method: structured}, {method: unstructured, amout: 0.5}]"
+    found = problems(f"prune={{method: steps, {steps}}}")
+    assert found["prune.steps.1.amout"].hint == "did you mean 'amount'?"
+
+
 def test_all_problems_are_reported_at_once():
     found = problems("train.epoch=5", "train.lr=-1", "prune.method=pruned", "colour=red")
     assert set(found) == {"train.epoch", "train.lr", "prune.method", "colour"}

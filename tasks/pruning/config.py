@@ -12,8 +12,11 @@ __all__ = [
     "FinetuneConfig",
     "NoPruneConfig",
     "PruneConfig",
+    "StepConfig",
+    "StepsConfig",
     "StructuredConfig",
     "UnstructuredConfig",
+    "steps_of",
 ]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -140,4 +143,40 @@ class UnstructuredConfig(_PruneSection):
         )
 
 
-PruneConfig = Annotated[NoPruneConfig | UnstructuredConfig | StructuredConfig, Field(discriminator="method")]
+StepConfig = UnstructuredConfig | StructuredConfig
+"""What one removal is made of; `tasks.pruning.steps.STEPS` has a function for each `method`."""
+
+
+class StepsConfig(Section):
+    """A recipe: several removals in turn, each with its own amount (or auto) and its own recovery."""
+
+    method: Literal["steps"] = Field(description="steps: a list of removals")
+    steps: tuple[Annotated[StepConfig, Field(discriminator="method")], ...] = Field(
+        min_length=1, description="sections like this one, each with a method of its own, in their order"
+    )
+
+    @model_validator(mode="after")
+    def _shapes_are_those_of_training(self) -> StepsConfig:
+        """Refuse to go back to weights that an earlier step has made smaller."""
+        shapes = True
+        for number, step in enumerate(self.steps):
+            again = isinstance(step, UnstructuredConfig) and (step.start, step.rewind) != ("trained", "none")
+            if again and not shapes:
+                raise ValueError(
+                    f"steps.{number}: start scratch and rewind need the layers that training had; "
+                    "put the step before those that remove units, or leave start and rewind out"
+                )
+            shapes = shapes and isinstance(step, UnstructuredConfig)
+        return self
+
+
+PruneConfig = Annotated[
+    NoPruneConfig | UnstructuredConfig | StructuredConfig | StepsConfig, Field(discriminator="method")
+]
+
+
+def steps_of(config: PruneConfig) -> tuple[StepConfig, ...]:
+    """Return the removals of a section: those of a recipe, the section itself, or none."""
+    if isinstance(config, NoPruneConfig):
+        return ()
+    return config.steps if isinstance(config, StepsConfig) else (config,)

@@ -10,18 +10,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tasks.pruning.config import NoPruneConfig, PruneConfig, StructuredConfig
+from tasks.pruning.config import NoPruneConfig, StepConfig, UnstructuredConfig
 from tasks.pruning.importance import check_answers, check_finite
-from tasks.pruning.masks import prunable_weights, zeros
-from tasks.pruning.recovery import Outcome, Recovery
-from tasks.pruning.structure import widths
-from tasks.pruning.units import prune_units
-from tasks.pruning.weights import prune_weights
+from tasks.pruning.recovery import Front, Outcome, Recovery
+from tasks.pruning.report import step_report
+from tasks.pruning.steps import STEPS
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.device import runtime
 from tasks.training.fit import EpochRecord, Rounds
-from tasks.training.scoring import METRIC, score
+from tasks.training.scoring import score
 
 __all__ = ["Pruned", "prune"]
 
@@ -40,17 +38,23 @@ class Pruned:
         Accuracy or R2 on the validation rows.
     report : dict
         `reports/prune.json`.
+    front : Front, optional
+        The path before the network, when one was given; fewer columns where a step took some away.
+    has_zeros : bool
+        Whether weights were set to zero, which later steps hold.
     """
 
     network: nn.Module
     history: tuple[EpochRecord, ...]
     valid_metric: float
     report: dict[str, Any]
+    front: Front | None = None
+    has_zeros: bool = False
 
 
 def prune(
     network: nn.Module,
-    config: PruneConfig,
+    config: NoPruneConfig | StepConfig,
     train: Tensors,
     valid: Tensors,
     train_config: TrainConfig,
@@ -63,6 +67,8 @@ def prune(
     initial: nn.Module | None = None,
     folder: Path | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    front: Front | None = None,
+    hold_zeros: bool = False,
 ) -> Pruned:
     """Remove what matters least from a copy of the network and let it recover.
 
@@ -90,6 +96,10 @@ def prune(
     folder : Path, optional
         For checkpoints, one subfolder per amount: killed and called again, the result is the same. Use
         another folder for other data or other settings.
+    front : Front, optional
+        The path before the network, for steps that take raw columns away.
+    hold_zeros : bool
+        Keep at zero what an earlier step has set to zero.
 
     Raises
     ------
@@ -102,80 +112,35 @@ def prune(
     check_finite(network)
     place = None if folder is None else folder / f"amount-{amount}"
     recovery = Recovery(
-        train, valid, train_config, config.finetune, task, outputs, seed, teacher, rounds, place, on_epoch
-    )
+        train,
+        valid,
+        train_config,
+        config.finetune,
+        task,
+        outputs,
+        seed,
+        teacher=teacher,
+        rounds=rounds,
+        folder=place,
+        on_epoch=on_epoch,
+        initial=initial,
+        hold_zeros=hold_zeros,
+    ).behind(front)
     with runtime(train_config):
         check_answers(network, recovery.calibration().X)
-        outcome = _outcome(network, config, amount, recovery, initial)
+        outcome = _outcome(Outcome(copy.deepcopy(network), front=front), config, amount, recovery)
         outcome.network.eval()
+        recovery = recovery if outcome.front is front else recovery.behind(outcome.front)
         check_answers(outcome.network, recovery.calibration().X)
-        metric = score(outcome.network, valid, task)
-    return Pruned(outcome.network, outcome.history, metric, _report(network, config, outcome, task, metric))
+        metric = score(outcome.network, recovery.valid, task)
+    report = step_report(network, config, outcome, task, metric)
+    has_zeros = hold_zeros or isinstance(config, UnstructuredConfig)
+    return Pruned(outcome.network, outcome.history, metric, report, outcome.front, has_zeros)
 
 
 def _outcome(
-    network: nn.Module,
-    config: PruneConfig,
-    amount: float | None,
-    recovery: Recovery,
-    initial: nn.Module | None,
+    start: Outcome, config: NoPruneConfig | StepConfig, amount: float | None, recovery: Recovery
 ) -> Outcome:
-    start = copy.deepcopy(network)
     if isinstance(config, NoPruneConfig) or amount == 0.0:
-        return Outcome(start, notes=("nothing removed, the network is the one that came in",))
-    if isinstance(config, StructuredConfig):
-        return prune_units(start, config, amount or 0.0, recovery)
-    return prune_weights(start, config, amount, recovery, initial)
-
-
-def _report(
-    before: nn.Module, config: PruneConfig, outcome: Outcome, task: str, metric: float
-) -> dict[str, Any]:
-    after = outcome.network
-    none = isinstance(config, NoPruneConfig)
-    return {
-        "method": config.method,
-        "importance": None if none else config.importance,
-        "scope": None if none else config.scope,
-        "amount": 0.0 if none else _share(config, before, after),
-        "requested": None if none else config.amount,
-        "rounds": 0 if none else config.rounds,
-        "probes": [],
-        "layers": _layers(before, after, structured=isinstance(config, StructuredConfig)),
-        "parameters_before": _parameters(before),
-        "parameters_after": _parameters(after),
-        "nonzeros_after": sum(int(weight.count_nonzero()) for weight in after.parameters()),
-        "metric": METRIC[task],
-        "valid_metric": metric,
-        "history": [record.to_dict() for record in outcome.history],
-        "notes": list(outcome.notes),
-    }
-
-
-def _share(config: PruneConfig, before: nn.Module, after: nn.Module) -> float:
-    """Resolve the amount: 0 where nothing could be removed; a threshold's is the share of zeros it made."""
-    if isinstance(config, StructuredConfig) and widths(before) == widths(after):
-        return 0.0
-    weights = prunable_weights(after)
-    if not weights:
-        return 0.0
-    if isinstance(config.amount, float):
-        return config.amount
-    return zeros(after) / sum(weight.numel() for weight in weights.values())
-
-
-def _layers(before: nn.Module, after: nn.Module, *, structured: bool) -> list[dict[str, Any]]:
-    """List units (structured) or non-zero weights (unstructured) of each layer."""
-    first, second = (widths(net) if structured else _nonzeros(net) for net in (before, after))
-    return [{"name": name, "before": count, "after": second[name]} for name, count in first.items()]
-
-
-def _nonzeros(network: nn.Module) -> dict[str, int]:
-    return {
-        name.rpartition(".")[0]: int(weight.count_nonzero())
-        for name, weight in prunable_weights(network).items()
-    }
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(weight.numel() for weight in network.parameters())
+        return start.then(start.network, "nothing removed, the network is the one that came in")
+    return STEPS[config.method](start, config, amount, recovery)

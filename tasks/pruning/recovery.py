@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,8 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from tasks.data.plan import NumericPlan
+from tasks.models.graph import Graph
 from tasks.pruning.config import FinetuneConfig
 from tasks.pruning.importance import Calibration
+from tasks.pruning.masks import attach, detach, hold, masks_of, prunable_weights
 from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.config import TrainConfig
@@ -19,9 +23,29 @@ from tasks.training.fit import EpochRecord, Hooks, Rounds, fit
 from tasks.training.losses import Distil
 from tasks.training.seeds import derived_seed, permutation
 
-__all__ = ["Outcome", "Recovery"]
+__all__ = ["Front", "Outcome", "Recovery"]
 
 CALIBRATION = 3
+
+
+@dataclass(frozen=True)
+class Front:
+    """What stands before the network: the path from numeric rows to its input, for steps that reach that far.
+
+    Attributes
+    ----------
+    graph : Graph
+        Its `network` is not looked at: an outcome's own counts.
+    plan : NumericPlan
+        Of exactly the graph's columns.
+    train, valid : Tensor, (n, p) and (v, p)
+        Numeric rows of the graph's columns, NaN where missing.
+    """
+
+    graph: Graph
+    plan: NumericPlan
+    train: Tensor
+    valid: Tensor
 
 
 @dataclass(frozen=True)
@@ -35,20 +59,32 @@ class Outcome:
         Epochs of all rounds, numbered through.
     notes : tuple of str
         What could not be done as asked.
+    front : Front, optional
+        The path before the network; a step that takes columns away returns another one.
     """
 
     network: nn.Module
     history: tuple[EpochRecord, ...] = ()
     notes: tuple[str, ...] = ()
+    front: Front | None = None
 
     def then(self, network: nn.Module, *notes: str, history: tuple[EpochRecord, ...] = ()) -> Outcome:
         """Go on with another network: later epochs behind the earlier ones, every note once."""
-        return Outcome(network, self.history + history, tuple(dict.fromkeys((*self.notes, *notes))))
+        notes = tuple(dict.fromkeys((*self.notes, *notes)))
+        return replace(self, network=network, history=self.history + history, notes=notes)
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """How a network trains after something was removed; see `tasks.training.fit.fit` for the parts."""
+    """How a network trains after something was removed; see `tasks.training.fit.fit` for most parts.
+
+    Attributes
+    ----------
+    initial : Module, optional
+        The network before its training, of the present shapes.
+    hold_zeros : bool
+        Keep weights at zero that an earlier step has set to zero.
+    """
 
     train: Tensors
     valid: Tensors
@@ -61,6 +97,22 @@ class Recovery:
     rounds: Rounds | None = None
     folder: Path | None = None
     on_epoch: Callable[[EpochRecord], None] | None = None
+    initial: nn.Module | None = None
+    hold_zeros: bool = False
+
+    def behind(self, front: Front | None) -> Recovery:
+        """Train on the inputs that `front` gives: for a network whose inputs a step has made fewer."""
+        if front is None:
+            return self
+        features = front.graph.features
+        if self.train.prepare is not None:
+            train, valid = (Tensors(X, rows.y, features) for X, rows in self._fed(front))
+        else:
+            train, valid = (Tensors(features(X), rows.y) for X, rows in self._fed(front))
+        return replace(self, train=train, valid=valid)
+
+    def _fed(self, front: Front) -> tuple[tuple[Tensor, Tensors], ...]:
+        return (front.train, self.train), (front.valid, self.valid)
 
     @property
     def example(self) -> Tensor:
@@ -88,8 +140,9 @@ class Recovery:
             return outcome
         numbered = partial(_numbered, after=len(outcome.history))
         show = self.on_epoch
+        held = self.hold_zeros and not masks_of(outcome.network)
         fitted = fit(
-            outcome.network,
+            _masked(outcome.network) if held else outcome.network,
             self.train,
             self.valid,
             self.settings.model_copy(update={"schedule": "onecycle", "patience": 0}),
@@ -101,11 +154,20 @@ class Recovery:
             teacher=self.teacher if self.finetune.distil > 0 else None,
             distil=Distil(self.finetune.distil, self.finetune.temperature),
             rounds=self.rounds,
-            hooks=hooks,
+            hooks=replace(hooks or Hooks(), after_step=hold) if held else hooks,
             checkpoint=None if self.folder is None else Checkpoint(self.folder / name),
             on_epoch=None if show is None else lambda record: show(numbered(record)),
         )
+        if held:
+            detach(fitted.network)
         return outcome.then(fitted.network, history=tuple(map(numbered, fitted.history)))
+
+
+def _masked(network: nn.Module) -> nn.Module:
+    """Give a copy a mask for every weight that is exactly zero."""
+    masked = copy.deepcopy(network)
+    attach(masked, {name: weight != 0 for name, weight in prunable_weights(masked).items()})
+    return masked
 
 
 def _numbered(record: EpochRecord, after: int) -> EpochRecord:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from torch import nn
 
@@ -17,20 +16,22 @@ from tasks.pruning.structure import Survey, UnitGroup, remove, survey, widths
 __all__ = ["choose_units", "prune_units"]
 
 
-def prune_units(network: nn.Module, config: StructuredConfig, amount: float, recovery: Recovery) -> Outcome:
+def prune_units(
+    start: Outcome, config: StructuredConfig, amount: float | None, recovery: Recovery
+) -> Outcome:
     """Remove a share of the units and recover, in one round or several.
 
     Parameters
     ----------
-    network : Module
-        Not changed.
+    start : Outcome
+        Its network is not changed.
     amount : float
         Share of the units of each layer (scope local) or of all layers together (global).
     """
-    found = survey(network, recovery.example)
-    outcome = Outcome(network, notes=_left_alone(network, found))
-    if not found.groups:
-        return replace(outcome, notes=(*outcome.notes, "nothing can be removed from this network"))
+    found = survey(start.network, recovery.example)
+    outcome = start.then(start.network, *_left_alone(start.network, found))
+    if not found.groups or amount is None:
+        return outcome.then(start.network, "nothing can be removed from this network")
     initial = {group.name: group.width for group in found.groups}
     for number, share in enumerate(round_amounts(amount, config.rounds), 1):
         cut = _remove_share(outcome, config, share, initial, recovery)

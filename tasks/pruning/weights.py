@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -30,35 +31,33 @@ __all__ = ["choose_weights", "prune_weights"]
 
 
 def prune_weights(
-    network: nn.Module,
-    config: UnstructuredConfig,
-    amount: float | None,
-    recovery: Recovery,
-    initial: nn.Module | None,
+    begun: Outcome, config: UnstructuredConfig, amount: float | None, recovery: Recovery
 ) -> Outcome:
     """Zero a share of the weights, or all below the threshold, and recover with the zeros held.
 
     Parameters
     ----------
-    network : Module
-        Not changed.
+    begun : Outcome
+        Its network is not changed.
     amount : float or None
         Share of the weights of each layer (scope local) or of all together (global); None with a threshold.
-    initial : Module or None
-        The network before training, for `start: scratch` and `rewind: init`.
+    recovery : Recovery
+        Holds the network before training, for `start: scratch` and `rewind: init`.
     """
-    calibration = recovery.calibration()
+    calibration, network = recovery.calibration(), copy.deepcopy(begun.network)
     notes = tuple(
         f"{name} left alone ({count} weights): only linear and convolution layers are pruned"
         for name, count in unprunable_weights(network).items()
     )
-    start = Outcome(network, notes=notes)
+    start = begun.then(network, *notes)
     if not prunable_weights(network):
-        return Outcome(network, notes=(*notes, "nothing can be pruned in this network"))
+        return start.then(network, "nothing can be pruned in this network")
+    if recovery.hold_zeros:
+        attach(network, {name: weight != 0 for name, weight in prunable_weights(network).items()})
     if config.schedule == "gradual" and amount is not None:
-        outcome = _gradual(start, config, amount, recovery, calibration, initial)
+        outcome = _gradual(start, config, amount, recovery, calibration)
     else:
-        outcome = _rounds(start, config, amount, recovery, calibration, initial)
+        outcome = _rounds(start, config, amount, recovery, calibration)
     detach(outcome.network)
     return outcome
 
@@ -76,7 +75,9 @@ def choose_weights(
         name: saliency[name].masked_fill(~masks[name].cpu(), -torch.inf) if name in masks else saliency[name]
         for name in weights
     }
-    return keep_largest(scores, _count(weights, config.scope, share or 0.0))
+    choice = keep_largest(scores, _count(weights, config.scope, share or 0.0))
+    kept = {name: keep & masks[name].cpu() if name in masks else keep for name, keep in choice.keep.items()}
+    return replace(choice, keep=kept)
 
 
 def _count(weights: Mapping[str, Tensor], scope: str, share: float) -> int | dict[str, int]:
@@ -91,13 +92,12 @@ def _rounds(
     amount: float | None,
     recovery: Recovery,
     calibration: Calibration,
-    initial: nn.Module | None,
 ) -> Outcome:
     """Prune and recover in turn; with rewinding, every recovery starts from the initial values."""
     shares = (None,) if amount is None else round_amounts(amount, config.rounds)
     for number, share in enumerate(shares, 1):
         choice = choose_weights(outcome.network, config, share, calibration)
-        source = _given(initial, "rewind: init") if config.rewind == "init" else outcome.network
+        source = _given(recovery.initial, "rewind: init") if config.rewind == "init" else outcome.network
         cut = copy.deepcopy(source)
         attach(cut, choice.keep)
         outcome = outcome.then(cut, *_bound(choice))
@@ -111,18 +111,21 @@ def _gradual(
     amount: float,
     recovery: Recovery,
     calibration: Calibration,
-    initial: nn.Module | None,
 ) -> Outcome:
     """Follow the cubic schedule from epoch to epoch while the network trains."""
-    source = _given(initial, "start: scratch") if config.start == "scratch" else outcome.network
+    source = _given(recovery.initial, "start: scratch") if config.start == "scratch" else outcome.network
     cut = copy.deepcopy(source)
-    attach(cut, {name: torch.ones_like(w, dtype=torch.bool) for name, w in prunable_weights(cut).items()})
+    attach(cut, _open(cut) | masks_of(outcome.network))
     ramp = min(round(RAMP * recovery.finetune.epochs), recovery.finetune.epochs - 1)
     tighten = partial(_tighten, config=config, amount=amount, calibration=calibration, ramp=ramp)
     hooks = Hooks(before_epoch=tighten, after_step=hold, settled=ramp)
     trained = recovery.run(outcome.then(cut), "gradual", hooks)
     final = choose_weights(trained.network, config, amount, calibration)
     return trained.then(trained.network, *_bound(final))
+
+
+def _open(network: nn.Module) -> dict[str, Tensor]:
+    return {name: torch.ones_like(w, dtype=torch.bool) for name, w in prunable_weights(network).items()}
 
 
 def _tighten(

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from tasks import artifacts
 from tasks.artifacts import Layout
 from tasks.config import Params, load_params
+from tasks.data.cleaner import Cleaner
+from tasks.data.rows import Rows
 from tasks.data.target import TargetPlan
 from tasks.models.graph import Graph
 from tasks.models.spec import network_from_spec, network_spec
 from tasks.models.user import UserNetwork, check_declared
+from tasks.pruning.config import NoPruneConfig, PruneConfig, StepConfig, StepsConfig, steps_of
 from tasks.pruning.recipe import Pruned, prune
+from tasks.pruning.recovery import Front
+from tasks.pruning.steps import NEED_FRONT
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.rows import round_sampler
-from tasks.search.amount import prune_most
+from tasks.search.steps import PruneStep, prune_in_steps, prune_one
 from tasks.stages.common import declared_deps, stage_main, timed
 from tasks.training.batching import Tensors
 from tasks.training.device import runtime
@@ -39,7 +46,10 @@ log = logging.getLogger("espalier.prune")
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What the stage reads; the network's rows, and the same rows as the reference sees them."""
+    """What the stage reads; the network's rows, and the same rows as the reference sees them.
+
+    `front` is there for a recipe that takes columns away.
+    """
 
     graph: Graph
     reference: Graph
@@ -47,6 +57,7 @@ class _Inputs:
     reduction: Reduction
     rows: dict[str, Tensors]
     full: dict[str, Tensors]
+    front: Front | None
 
 
 def run(root: Path) -> None:
@@ -57,8 +68,9 @@ def run(root: Path) -> None:
         _check_source(inputs.graph, root)
         folder = layout.checkpoints(_key(layout, params))
         pruned = _prune(inputs, params, root, folder)
-        inputs.graph.network = pruned.network
-        artifacts.save_graph(layout.model("compressed"), inputs.graph)
+        graph = inputs.graph if pruned.front is None else pruned.front.graph
+        graph.network = pruned.network
+        artifacts.save_graph(layout.model("compressed"), graph)
         artifacts.write_json(layout.report("prune"), pruned.report)
         columns = [field.name for field in fields(EpochRecord)]
         artifacts.write_csv(layout.plot("prune"), pd.DataFrame(pruned.report["history"], columns=columns))
@@ -70,10 +82,8 @@ def _load(layout: Layout, params: Params) -> _Inputs:
     streamed = params.train.loader == "stream"
     load = artifacts.map_rows if streamed else artifacts.load_rows
     splits = {name: load(layout.rows(name)) for name in ("train", "valid")}
-    target, reduction = (
-        artifacts.load_cleaner(layout.cleaner).target,
-        artifacts.load_reduction(layout.reduction),
-    )
+    cleaner, reduction = artifacts.load_cleaner(layout.cleaner), artifacts.load_reduction(layout.reduction)
+    target = cleaner.target
     graph, reference = (
         artifacts.load_graph(layout.model(name), layout.root) for name in ("reduced", "reference")
     )
@@ -81,7 +91,18 @@ def _load(layout: Layout, params: Params) -> _Inputs:
         {name: split_tensors(net, target, kept, split, cached=not streamed) for name, split in splits.items()}
         for net, kept in ((graph, reduction), (reference, None))
     )
-    return _Inputs(graph, reference, target, reduction, rows, full)
+    front = (
+        _front(graph, cleaner, reduction, splits)
+        if NEED_FRONT & {step.method for step in steps_of(params.prune)}
+        else None
+    )
+    return _Inputs(graph, reference, target, reduction, rows, full, front)
+
+
+def _front(graph: Graph, cleaner: Cleaner, reduction: Reduction, splits: Mapping[str, Rows]) -> Front:
+    kept = range(len(cleaner.plan.names)) if reduction.kept is None else reduction.kept
+    train, valid = (torch.from_numpy(splits[name].X[:, list(kept)]) for name in ("train", "valid"))
+    return Front(graph, cleaner.plan.select(kept), train, valid)
 
 
 def _check_source(graph: Graph, root: Path) -> None:
@@ -100,39 +121,54 @@ def _key(layout: Layout, params: Params) -> str:
 
 def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     """Prune by the amount, or by the largest one that stays within the tolerance of the reference."""
-    config, target = params.prune, inputs.target
-    network, reference = inputs.graph.network, inputs.reference.network
+    config, network = params.prune, inputs.graph.network
+    prune_step = _pruner(inputs, params, root, folder)
+    if isinstance(config, NoPruneConfig):
+        return prune_step(0, config, None)
+    reference = score(inputs.reference.network, inputs.full["valid"], inputs.target.kind)
+    if isinstance(config, StepsConfig):
+        return prune_in_steps(network, config.steps, prune_step, reference=reference)
+    return prune_one(0, config, prune_step, None, reference=reference)
+
+
+def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneStep:
+    """Bind everything that does not differ from step to step or from amount to amount."""
+    target, network = inputs.target, inputs.graph.network
     initial = network_from_spec(network_spec(network), root, params.train.seed)
     rounds = round_sampler(inputs.reduction, inputs.rows["train"].y.numpy(), target.kind)
-    distilled = config.method != "none" and config.finetune.distil > 0 and config.finetune.epochs > 0
-    teacher = predict_split(reference, inputs.full["train"], 4096, CPU) if distilled else None
+    teacher = _teacher(inputs, params.prune)
 
-    def prune_at(amount: float | None) -> Pruned:
-        if config.amount == "auto":
-            log.info("auto: trying amount %g", amount)
+    def prune_step(number: int, config: NoPruneConfig | StepConfig, before: Pruned | None) -> Pruned:
+        if number:
+            log.info("step %d: %s, amount %s", number, config.method, config.amount)
         with progress("prune", config.finetune.epochs * config.rounds, target.kind) as shown:
             return prune(
-                network,
-                config.model_copy(update={"amount": amount}),
+                network if before is None else before.network,
+                config,
                 inputs.rows["train"],
                 inputs.rows["valid"],
                 params.train,
                 task=target.kind,
                 outputs=target.outputs,
                 seed=params.train.seed,
-                teacher=teacher,
+                teacher=teacher if config.finetune.distil > 0 else None,
                 rounds=rounds,
                 initial=initial,
-                folder=folder,
+                folder=folder / f"step-{number}" if number else folder,
                 on_epoch=shown,
+                front=inputs.front if before is None else before.front,
+                hold_zeros=before is not None and before.has_zeros,
             )
 
-    if config.method == "none":
-        return prune_at(0.0)
-    if config.amount != "auto":
-        return prune_at(config.amount)
-    floor = score(reference, inputs.full["valid"], target.kind) - config.tolerance
-    return prune_most(prune_at, floor=floor)
+    return prune_step
+
+
+def _teacher(inputs: _Inputs, config: PruneConfig) -> Tensor | None:
+    """Return the reference's answers to all training rows, where a recovery learns from them."""
+    wanted = (step.finetune.distil > 0 and step.finetune.epochs > 0 for step in steps_of(config))
+    if not any(wanted):
+        return None
+    return predict_split(inputs.reference.network, inputs.full["train"], 4096, CPU)
 
 
 def _tell(report: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.pruning.config import NoPruneConfig, PruneConfig, StructuredConfig, UnstructuredConfig
+from tasks.pruning.config import NoPruneConfig, PruneConfig, StructuredConfig, UnstructuredConfig, steps_of
 
 CONFIG: TypeAdapter = TypeAdapter(PruneConfig)
 
@@ -70,3 +70,28 @@ def test_an_amount_outside_zero_to_one_is_refused(amount):
 def test_a_threshold_is_unknown_to_structured_pruning():
     with pytest.raises(ValidationError, match="threshold"):
         CONFIG.validate_python({"method": "structured", "threshold": 0.1})
+
+
+def test_a_recipe_holds_sections_of_its_methods():
+    found = CONFIG.validate_python(
+        {"method": "steps", "steps": [{"method": "structured"}, {"method": "unstructured", "amount": "auto"}]}
+    )
+    assert [type(step) for step in steps_of(found)] == [StructuredConfig, UnstructuredConfig]
+
+
+def test_a_single_section_is_a_recipe_of_one_step_and_none_of_no_step():
+    assert steps_of(StructuredConfig()) == (StructuredConfig(),)
+    assert steps_of(NoPruneConfig(method="none")) == ()
+
+
+@pytest.mark.parametrize("keys", [{"rewind": "init"}, {"schedule": "gradual", "start": "scratch"}])
+def test_a_step_cannot_go_back_behind_a_removal_of_units(keys):
+    steps = [{"method": "structured"}, {"method": "unstructured", **keys}]
+    with pytest.raises(ValidationError, match=r"steps\.1: start scratch and rewind need the layers"):
+        CONFIG.validate_python({"method": "steps", "steps": steps})
+    CONFIG.validate_python({"method": "steps", "steps": steps[::-1]})
+
+
+def test_a_recipe_without_steps_is_refused():
+    with pytest.raises(ValidationError, match="at least 1"):
+        CONFIG.validate_python({"method": "steps", "steps": []})

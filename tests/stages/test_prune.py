@@ -166,6 +166,55 @@ def test_unstructured_pruning_leaves_zeros_in_the_saved_weights(root, keys):
     assert report["nonzeros_after"] < report["parameters_after"] == report["parameters_before"]
 
 
+RECIPE = [
+    {"method": "structured", "amount": 0.25, "finetune": {"epochs": 2}},
+    {"method": "unstructured", "amount": "auto", "tolerance": 0.1, "finetune": {"epochs": 2}},
+    {"method": "structured", "amount": 0.5, "finetune": {"epochs": 2}},
+]
+
+
+def recipe(root):
+    write_params(root, prune={"method": "steps", "steps": RECIPE})
+    prune.run(root)
+    return read_json(Layout(root).report("prune"))
+
+
+def test_a_recipe_removes_in_steps_and_holds_its_zeros(root):
+    report = recipe(root)
+    network = load_graph(Layout(root).model("compressed")).network
+    assert network.sizes()["hidden"] == [9, 6]
+    assert [step["method"] for step in report["steps"]] == ["structured", "unstructured", "structured"]
+    assert report["nonzeros_after"] < report["parameters_after"]
+    assert [layer["before"] for layer in report["layers"]] == [24, 16, 10]
+    assert [record["epoch"] for record in report["history"]] == [*range(1, len(report["history"]) + 1)]
+
+
+def test_a_recipe_killed_in_its_last_step_ends_with_the_same_bytes(root):
+    recipe(root)
+    whole, seen = files(root), []
+
+    class Killer:
+        def __enter__(self):
+            seen.append(self)
+            return self.kill
+
+        def __exit__(self, *_):
+            return False
+
+        def kill(self, record):
+            if len(seen) > 3:
+                raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(prune, "progress", lambda *_: Killer())
+        with pytest.raises(KeyboardInterrupt):
+            recipe(root)
+    saved = {path.parent.name for path in (Layout(root).state / "checkpoints").rglob("*.safetensors")}
+    assert saved
+    recipe(root)
+    assert files(root) == whole
+
+
 @pytest.fixture(scope="module")
 def users(tmp_path_factory):
     root = tmp_path_factory.mktemp("users")
