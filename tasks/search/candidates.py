@@ -1,0 +1,135 @@
+"""A candidate made and measured: fewer columns, fewer units, before and after it recovers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from tasks.errors import EspalierError
+from tasks.evaluation.efficiency import multiply_adds
+from tasks.export.fold import fold
+from tasks.export.onnx import session, to_model
+from tasks.models.graph import Graph
+from tasks.pruning.config import StructuredConfig
+from tasks.pruning.inputs import column_scores, narrow
+from tasks.pruning.recipe import prune
+from tasks.search.budget import Figures, Setting
+from tasks.search.problem import Problem
+
+__all__ = ["Bench", "Made", "exported", "latency_us"]
+
+_WARM, _CALLS = 20, 300
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A candidate: its graph, what it costs and how it does, and what could not be done as asked."""
+
+    setting: Setting
+    graph: Graph
+    figures: Figures
+    notes: tuple[str, ...] = ()
+
+
+def exported(graph: Graph) -> bytes:
+    """Return the ONNX file of a graph as it would be deployed."""
+    content: bytes = to_model(fold(graph)).SerializeToString(deterministic=True)
+    return content
+
+
+def latency_us(model: bytes, columns: int) -> float:
+    """Median microseconds that ONNX Runtime takes for one row, on one thread."""
+    opened, row = session(model), {"rows": np.zeros((1, columns), np.float32)}
+    marks = np.empty(_WARM + _CALLS + 1)
+    for call in range(len(marks)):
+        marks[call] = time.perf_counter()
+        opened.run(None, row)
+    return float(np.median(np.diff(marks)[_WARM:]) * 1e6)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Makes the candidates of one problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    timed : bool
+        Whether candidates are timed before recovery; those that recover always are.
+    """
+
+    problem: Problem
+    timed: bool = False
+
+    @cached_property
+    def ranking(self) -> tuple[tuple[int, ...], str]:
+        """Columns from the most to the least important, and the criterion that ranked them."""
+        given = self.problem
+        try:
+            name, scores = "weight", column_scores(given.graph, given.plan, "weight", given.evidence)
+        except EspalierError:  # its first layer is none that can be read
+            name, scores = "taylor", column_scores(given.graph, given.plan, "taylor", given.evidence)
+        return tuple(torch.argsort(scores, descending=True, stable=True).tolist()), name
+
+    @cached_property
+    def reference(self) -> Figures:
+        """What the graph that came in costs, and how it does."""
+        keep = range(len(self.problem.plan.names))
+        made = self._made(Setting(1.0, 1.0), self.problem.graph, keep, epochs=0, timed=True)
+        return made.figures
+
+    def probe(self, setting: Setting) -> Made:
+        """Make a candidate without recovery: the cheap prediction of what it could become."""
+        graph, keep = self._narrowed(setting.columns)
+        return self._made(setting, graph, keep, epochs=0, timed=self.timed)
+
+    def recover(self, setting: Setting) -> Made:
+        """Make a candidate and let it recover in full."""
+        graph, keep = self._narrowed(setting.columns)
+        return self._made(setting, graph, keep, epochs=self.problem.finetune.epochs, timed=True)
+
+    def _narrowed(self, share: float) -> tuple[Graph, Sequence[int]]:
+        problem, columns = self.problem, len(self.problem.plan.names)
+        keep = sorted(self.ranking[0][: max(1, round(share * columns))])
+        if len(keep) == columns:
+            return problem.graph, keep
+        return narrow(problem.graph, problem.plan, keep, problem.X), keep
+
+    def _made(self, setting: Setting, graph: Graph, keep: Sequence[int], *, epochs: int, timed: bool) -> Made:
+        problem = self.problem
+        train, valid = problem.tensors(graph, keep)
+        pruned = prune(
+            graph.network,
+            self._config(setting, graph, epochs),
+            train,
+            valid,
+            problem.train,
+            task=problem.task,
+            outputs=problem.outputs,
+            seed=problem.seed,
+            teacher=problem.teacher if epochs else None,
+        )
+        made = _with_network(graph, pruned.network)
+        model = exported(made)
+        wait = latency_us(model, len(keep)) if timed else 0.0
+        figures = Figures(len(model), multiply_adds(fold(made)), wait, pruned.valid_metric)
+        return Made(setting, made, figures, tuple(pruned.report["notes"]))
+
+    def _config(self, setting: Setting, graph: Graph, epochs: int) -> StructuredConfig:
+        finetune = self.problem.finetune.model_copy(update={"epochs": epochs})
+        recovers_inputs = setting.columns < 1 and setting.units == 1 and epochs
+        least = 1e-9 if recovers_inputs else 0.0  # nothing to remove, yet something to recover from
+        amount = max(1.0 - setting.units, least)
+        return StructuredConfig(amount=amount, importance="magnitude", finetune=finetune)
+
+
+def _with_network(graph: Graph, network: Any) -> Graph:
+    return Graph(
+        graph.columns, graph.preprocess, graph.reducer, network, graph.head, graph.task, graph.labels
+    ).eval()

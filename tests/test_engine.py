@@ -1,0 +1,167 @@
+"""The engine alone: what it takes, what it refuses, what comes out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from tasks.engine import Budget, compress_model
+from tasks.errors import EspalierError
+from tasks.export.onnx import run_onnx, session
+from tasks.pruning.config import FinetuneConfig
+
+QUICK = FinetuneConfig(epochs=8)
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    """Ten columns, two of which say the class."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(500, 10)).astype(np.float32)
+    return X, np.where(X[:, 3] + X[:, 7] > 0, "yes", "no")
+
+
+def fitted(network: nn.Module, X: np.ndarray, y: np.ndarray, epochs: int = 60) -> nn.Module:
+    """Train in the plainest way."""
+    optimiser = torch.optim.Adam(network.parameters(), 0.01)
+    codes = torch.from_numpy((y == "yes").astype(np.int64))
+    for _ in range(epochs):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(network(torch.from_numpy(X)), codes).backward()
+        optimiser.step()
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def network(rows) -> nn.Module:
+    torch.manual_seed(0)
+    return fitted(nn.Sequential(nn.Linear(10, 40), nn.ReLU(), nn.Linear(40, 2)), *rows)
+
+
+@pytest.fixture(scope="module")
+def small(network, rows):
+    return compress_model(network, *rows, Budget(max_metric_drop=0.02), finetune=QUICK)
+
+
+def test_the_model_is_smaller_and_as_good_and_reads_the_columns_that_matter(small, rows):
+    X, y = rows
+    right = np.where(small.predict(X)[:, 1] > 0.5, "yes", "no") == y
+
+    assert small.met
+    assert small.report["compressed"]["bytes"] < small.report["reference"]["bytes"] / 2
+    assert right.mean() > 0.95
+    assert {"x3", "x7"} <= set(small.columns)
+    assert set(small.columns) | set(small.report["columns_dropped"]) == {f"x{i}" for i in range(10)}
+
+
+def test_what_is_saved_answers_as_the_model_does(small, rows, tmp_path):
+    folder = small.save(tmp_path / "small")
+    X = rows[0][:, [int(name[1:]) for name in small.columns]]
+
+    got = run_onnx(session(folder / "model.onnx"), X)
+    np.testing.assert_allclose(got, small.predict(rows[0]), rtol=1e-4, atol=1e-5)
+    assert json.loads((folder / "report.json").read_text())["met"]
+    assert (folder / "model.onnx").stat().st_size == small.report["compressed"]["bytes"]
+
+
+def test_the_network_that_came_in_is_not_changed(network, rows):
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    compress_model(network, *rows, Budget(max_metric_drop=0.1), finetune=QUICK)
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_the_same_seed_gives_the_same_model(network, rows):
+    first, second = (
+        compress_model(network, *rows, Budget(max_metric_drop=0.1), finetune=QUICK, seed=3) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.predict(rows[0]), second.predict(rows[0]))
+
+
+def test_a_frame_keeps_its_names_and_may_miss_cells(network, rows):
+    frame = pd.DataFrame(rows[0], columns=list("abcdefghij"))
+    frame.loc[::9, "a"] = np.nan
+    found = compress_model(network, frame, rows[1], Budget(max_metric_drop=0.1), finetune=QUICK)
+    assert set(found.columns) <= set("abcdefghij")
+    assert not np.isnan(found.predict(frame)).any()
+    with pytest.raises(EspalierError, match="column 'd' is missing"):
+        found.predict(frame.drop(columns="d"))
+
+
+def test_a_regression_is_told_by_its_one_output(rows):
+    X = rows[0]
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 1))
+    found = compress_model(network, X, 3 * X[:, 0], Budget(max_metric_drop=0.5), finetune=QUICK)
+    assert found.predict(X).shape == (500,)
+
+
+def test_a_grid_keeps_its_convolutions(rows):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv1d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2))
+    X = rows[0].reshape(500, 1, 10)
+    found = compress_model(network, X, rows[1], Budget(max_metric_drop=0.2), finetune=QUICK)
+    assert found.predict(X).shape == (500, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X[:, :9], y), "does not take rows of shape"),
+        (lambda X, y: (X, y[:-1]), "y has 499 values for 500 rows"),
+        (lambda X, y: (X, np.arange(500) % 3), "3 classes and the network 2 outputs"),
+        (lambda X, y: (np.full_like(X, np.inf), y), "infinite cells"),
+        (lambda X, y: (X[:0], y[:0]), "needed: rows"),
+        (lambda X, y: (pd.DataFrame(X).astype({3: str}), y), "column '3' is not numeric"),
+        (lambda X, y: (X[:2], np.array(["no", "yes"])), "too few to hold some back"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(network, rows, change, message):
+    with pytest.raises(EspalierError, match=message):
+        compress_model(network, *change(*rows), finetune=QUICK)
+
+
+def test_a_network_of_nan_is_one_line(rows):
+    network = nn.Sequential(nn.Linear(10, 4), nn.ReLU(), nn.Linear(4, 2))
+    nn.init.constant_(network[0].weight, float("nan"))
+    with pytest.raises(EspalierError, match="NaN"):
+        compress_model(network, *rows, finetune=QUICK)
+
+
+def test_a_task_that_contradicts_the_network_is_one_line(network, rows):
+    with pytest.raises(EspalierError, match="task regression needs one output, and the network has 2"):
+        compress_model(network, *rows, task="regression")
+    with pytest.raises(EspalierError, match="none of auto"):
+        compress_model(network, *rows, task="ranking")
+
+
+def test_constant_columns_are_the_first_to_go(rows):
+    X = rows[0].copy()
+    X[:, 5] = 1.0
+    torch.manual_seed(0)
+    network = fitted(nn.Sequential(nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 2)), X, rows[1])
+    found = compress_model(network, X, rows[1], Budget(max_metric_drop=0.05), finetune=QUICK)
+    assert "x5" not in found.columns
+
+
+def test_neither_prefect_nor_mlflow_nor_dvc_is_imported():
+    code = "import sys, tasks.engine; print(sorted({'prefect', 'mlflow', 'dvc'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_full_disk_leaves_nothing_half_written(small, tmp_path, monkeypatch):
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(EspalierError, match="No space left"):
+        small.save(tmp_path / "small")
+    assert not list(tmp_path.rglob("*.onnx*"))
