@@ -21,8 +21,8 @@ from tasks.data.sources import read_source
 from tasks.models.config import MlpConfig
 from tasks.models.graph import build_graph, input_shape
 from tasks.models.zoo import build_network
+from tasks.reduction.column_config import NoColumns, PcaColumns, SelectKBestColumns, WeightNormColumns
 from tasks.reduction.columns import fit_columns
-from tasks.reduction.config import NoColumns, PcaColumns, SelectKBestColumns, WeightNormColumns
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample
 from tasks.reduction.selection import best

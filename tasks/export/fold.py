@@ -133,20 +133,32 @@ def _near(scale: Scale) -> bool:
     return bool((scale.mean.abs() <= FAR * scale.scale.abs()).all())
 
 
-def _fold_input(graph: Graph, mode: FoldMode) -> None:
-    """Merge projection and scaling into what follows them, in place."""
+def _fold_projection(graph: Graph, mode: FoldMode) -> None:
+    """Merge the reducer's last projection into the first Linear, in place, where asked for or cheaper."""
     linear, reducer = first_linear(graph.network), _parts(graph.reducer)
-    project = reducer[0] if len(reducer) == 1 and isinstance(reducer[0], Project) else None
-    if project is not None and linear is not None:
-        d, k = project.W.shape
-        if mode == "always" or pays(d, k, linear.out_features):
-            _merge_projection(project, linear)
-            graph.reducer, project = nn.Identity(), None
-    flat = project is not None or isinstance(graph.reducer, nn.Identity)
-    target, before = project or linear, _parts(graph.preprocess)
-    if flat and target is not None and before and isinstance(before[-1], Scale) and _near(before[-1]):
+    if linear is None or not isinstance(reducer[-1], Project):
+        return
+    d, k = reducer[-1].W.shape
+    if mode == "always" or pays(d, k, linear.out_features):
+        _merge_projection(reducer[-1], linear)
+        graph.reducer = _chain(reducer[:-1])
+
+
+def _fold_scaling(graph: Graph) -> None:
+    """Merge the scaling into what reads the features: a projection, or the first Linear."""
+    first, before = _parts(graph.reducer)[0], _parts(graph.preprocess)
+    target = first_linear(graph.network) if isinstance(first, nn.Identity) else first
+    if not isinstance(target, Project | nn.Linear) or not before:
+        return
+    if isinstance(before[-1], Scale) and _near(before[-1]):
         _scale_into(before[-1], target)
         graph.preprocess = _chain(before[:-1])
+
+
+def _fold_input(graph: Graph, mode: FoldMode) -> None:
+    """Merge projection and scaling into what follows them, in place."""
+    _fold_projection(graph, mode)
+    _fold_scaling(graph)
 
 
 def _fold_output(graph: Graph) -> None:

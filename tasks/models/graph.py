@@ -97,7 +97,7 @@ def input_shape(config: ModelConfig, plan: NumericPlan, reduction: Reduction | N
 
 
 def _grid_shape(plan: NumericPlan, reduction: Reduction | None) -> tuple[int, ...] | None:
-    if reduction is not None and reduction.projection is not None:
+    if reduction is not None and (reduction.projection is not None or reduction.encoder is not None):
         return None
     if reduction is not None and reduction.grid is not None:
         return tuple(reduction.shape)
@@ -131,6 +131,8 @@ def build_reducer(plan: NumericPlan, reduction: Reduction | None, shape: Sequenc
     if reduction is not None and reduction.projection is not None:
         W, b = reduction.projection
         return nn.Sequential(Project(_float(W), _float(b)))
+    if reduction is not None and reduction.encoder is not None:
+        return _encoder(reduction.encoder)
     layers: list[nn.Module] = []
     if reduction is not None and reduction.grid is not None:
         layers = [_grid(plan), _shrink(_shape(plan), reduction.grid)]
@@ -144,6 +146,11 @@ def regrid(reducer: nn.Sequential, plan: NumericPlan) -> nn.Sequential:
     """Return a reducer that begins with a grid, for the features of another plan: absent cells are zero."""
     _, *rest = reducer
     return nn.Sequential(_grid(plan), *rest)
+
+
+def _encoder(maps: Sequence[tuple[Any, Any]]) -> nn.Sequential:
+    layers = [layer for W, b in maps for layer in (Project(_float(W), _float(b)), nn.ReLU())]
+    return nn.Sequential(*layers[:-1])
 
 
 def _float(array: np.ndarray[Any, Any]) -> Tensor:

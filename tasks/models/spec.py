@@ -20,6 +20,7 @@ from tasks.models.zoo import FAMILIES, seeded
 __all__ = ["from_spec", "network_from_spec", "network_spec", "replay", "to_spec"]
 
 VERSION = 1
+_PLAIN: dict[str, type[nn.Module]] = {"Identity": nn.Identity, "Flatten": nn.Flatten, "ReLU": nn.ReLU}
 
 
 def to_spec(graph: Graph) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -86,7 +87,7 @@ def _chain_spec(chain: nn.Module) -> list[dict[str, Any]]:
 def _layer_spec(layer: nn.Module) -> dict[str, Any]:
     if isinstance(layer, Layer):
         return {"layer": type(layer).__name__, **layer.settings()}
-    if isinstance(layer, nn.Identity | nn.Flatten):
+    if isinstance(layer, nn.Identity | nn.Flatten | nn.ReLU):
         return {"layer": type(layer).__name__}
     raise TypeError(f"{type(layer).__name__} is no layer of {sorted(LAYERS)}")
 
@@ -101,8 +102,8 @@ def _chain(specs: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor], na
 
 def _layer(spec: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     settings = {key: value for key, value in spec.items() if key != "layer"}
-    if spec["layer"] in ("Identity", "Flatten"):
-        return nn.Identity() if spec["layer"] == "Identity" else nn.Flatten()
+    if spec["layer"] in _PLAIN:
+        return _PLAIN[spec["layer"]]()
     return LAYERS[spec["layer"]](**settings, **tensors)
 
 

@@ -78,6 +78,18 @@ def _map(reduction: Reduction, plan: NumericPlan, shape: tuple[int, ...]) -> Pan
     return panel
 
 
+def _rivals(trials: list[dict[str, Any]]) -> Panel:
+    scored = [trial for trial in trials if trial["score"] is not None]
+
+    def panel(axes: Axes) -> None:
+        axes.plot([t["score"] for t in scored], [t["method"] for t in scored], "o", color="C1")
+        axes.invert_yaxis()
+        axes.set_xlabel("validation metric")
+        axes.set_title(f"auto: methods of {scored[0]['components']} components")
+
+    return panel
+
+
 def _trials(trials: list[dict[str, Any]]) -> Panel:
     def panel(axes: Axes) -> None:
         axes.plot([t["components"] for t in trials], [t["score"] for t in trials], "o-", color="C1")
@@ -99,7 +111,7 @@ def _panels(reduction: Reduction, plan: NumericPlan) -> list[Panel]:
     if reduction.kept is not None and plan.shape is not None:
         panels.append(_map(reduction, plan, plan.shape))
     if trials := reduction.report["columns"]["trials"]:
-        panels.append(_trials(trials))
+        panels.append((_rivals if "method" in trials[0] else _trials)(trials))
     return panels
 
 

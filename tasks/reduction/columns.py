@@ -8,12 +8,15 @@ from math import prod
 from typing import Any
 
 from tasks.errors import EspalierError
-from tasks.reduction.config import ColumnsConfig, size_field
+from tasks.reduction.autoencoder import autoencoder
+from tasks.reduction.column_config import ColumnsConfig, size_field
 from tasks.reduction.grids import dct, grid_of, pool
+from tasks.reduction.interpolative import interpolative, spanning
 from tasks.reduction.linear import lda, most_discriminants, pca, random_projection, truncated_svd
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample
 from tasks.reduction.selection import keep_all, select_k_best, weight_norm
+from tasks.reduction.supervised import most_components, pls
 
 __all__ = ["COLUMN_METHODS", "ColumnMethod", "fit_columns", "largest"]
 
@@ -34,10 +37,13 @@ COLUMN_METHODS: dict[str, ColumnMethod] = {
     "none": ColumnMethod(keep_all, lambda sample: sample.columns),
     "weight_norm": ColumnMethod(weight_norm, lambda sample: sample.columns),
     "select_k_best": ColumnMethod(select_k_best, lambda sample: sample.columns),
+    "interpolative": ColumnMethod(interpolative, spanning),
     "pca": ColumnMethod(pca, lambda sample: sample.spectrum.rank),
     "truncated_svd": ColumnMethod(truncated_svd, lambda sample: sample.uncentred_spectrum.rank),
     "random_projection": ColumnMethod(random_projection, lambda sample: sample.plan.width),
+    "pls": ColumnMethod(pls, most_components),
     "lda": ColumnMethod(lda, most_discriminants),
+    "autoencoder": ColumnMethod(autoencoder, lambda sample: sample.plan.width),
     "pool": ColumnMethod(pool, _longest_axis("pool")),
     "dct": ColumnMethod(dct, _longest_axis("dct")),
 }
@@ -83,6 +89,8 @@ def fit_columns(config: ColumnsConfig, sample: Sample) -> Reduction:
     EspalierError
         When the data do not allow the method or its size; the message names the option and the alternatives.
     """
+    if config.method == "auto":
+        raise ValueError("columns.method is auto: tasks.search.components resolves it")
     option = size_field(config)
     if option and getattr(config, option) == "auto":
         raise ValueError(f"columns.{option} is auto: tasks.search.components resolves it")
@@ -95,7 +103,8 @@ def _facts(fitted: Reduction, sample: Sample) -> dict[str, Any]:
     """Section `columns` of reports/reduce.json; `before` and `after` count features."""
     kept = fitted.kept
     size = len(kept) if kept is not None else prod(fitted.shape)
-    shares = fitted.worth if kept is None else None
+    shares = fitted.worth if kept is None and fitted.encoder is None else None
+    found = {key: fact for key, fact in fitted.report.items() if key != "reconstruction_error"}
     return {
         "method": fitted.method,
         "components": size,
@@ -105,4 +114,5 @@ def _facts(fitted: Reduction, sample: Sample) -> dict[str, Any]:
         "explained_variance": None if shares is None else [round(float(share), 9) for share in shares[:size]],
         "reconstruction_error": fitted.report.get("reconstruction_error"),
         "trials": [],
+        **found,
     }

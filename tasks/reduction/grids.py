@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.reduction.cells import frequencies, place, pooled, window_cells
-from tasks.reduction.config import DctColumns, PoolColumns
+from tasks.reduction.column_config import DctColumns, PoolColumns
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample, refusal
 

@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.random_projection import GaussianRandomProjection
 
-from tasks.reduction.config import (
-    LdaColumns,
-    PcaColumns,
-    RandomProjectionColumns,
-    TruncatedSvdColumns,
-)
+from tasks.reduction.column_config import LdaColumns, PcaColumns, RandomProjectionColumns, TruncatedSvdColumns
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample, refusal
 from tasks.reduction.spectrum import Spectrum, chunks, oriented
@@ -30,8 +25,10 @@ __all__ = [
     "lost_variance",
     "most_discriminants",
     "pca",
+    "projected",
     "random_projection",
     "truncated_svd",
+    "variance_shares",
 ]
 
 _OPTION = "columns.components"
@@ -60,7 +57,7 @@ def lost_variance(X: NDArray[Any], mean: NDArray[Any], W: NDArray[Any]) -> float
     return float(max(0.0, total - kept) / total) if total > 0 else 0.0
 
 
-def _projected(
+def projected(
     method: str, axes: NDArray[Any], mean: NDArray[Any], worth: NDArray[Any], sample: Sample
 ) -> Reduction:
     """Fold `(x - mean) axes^T` into W and b."""
@@ -79,7 +76,7 @@ def _leading(method: str, k: int, found: Spectrum, sample: Sample) -> Reduction:
             k,
             f"set 1 to {found.rank}, or auto",
         )
-    return _projected(method, found.axes[:k], found.mean, found.shares, sample)
+    return projected(method, found.axes[:k], found.mean, found.shares, sample)
 
 
 def pca(config: PcaColumns, sample: Sample) -> Reduction:
@@ -94,11 +91,11 @@ def truncated_svd(config: TruncatedSvdColumns, sample: Sample) -> Reduction:
     """Leading right singular vectors of the features as they stand, not centred (Eckart and Young, 1936)."""
     found = sample.uncentred_spectrum
     reduction = _leading(config.method, int(config.components), found, sample)
-    worth = sample.once("svd shares", lambda: _variance_shares(sample.features, found.axes))
+    worth = sample.once("svd shares", lambda: variance_shares(sample.features, found.axes))
     return replace(reduction, worth=worth)
 
 
-def _variance_shares(features: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
+def variance_shares(features: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
     """Variance along each axis over that of all features together."""
     along = (features @ axes.T).var(axis=0, dtype=np.float64)
     return np.asarray(along / features.var(axis=0, dtype=np.float64).sum())
@@ -116,7 +113,7 @@ def random_projection(config: RandomProjectionColumns, sample: Sample) -> Reduct
         )
     drawn = GaussianRandomProjection(n_components=k, random_state=sample.seed).fit(sample.features)
     axes = np.asarray(drawn.components_, dtype=np.float64)
-    return _projected(config.method, axes, sample.mean, _variance_shares(sample.features, axes), sample)
+    return projected(config.method, axes, sample.mean, variance_shares(sample.features, axes), sample)
 
 
 def _discriminants(sample: Sample) -> LinearDiscriminantAnalysis:
@@ -158,4 +155,4 @@ def lda(config: LdaColumns, sample: Sample) -> Reduction:
         raise refusal(_OPTION, rule, k, f"set 1 to {limit}, or auto")
     axes = oriented(np.asarray(fitted.scalings_[:, :k]).T)
     worth = np.asarray(fitted.explained_variance_ratio_, dtype=np.float64)
-    return _projected(config.method, axes, sample.mean, worth, sample)
+    return projected(config.method, axes, sample.mean, worth, sample)

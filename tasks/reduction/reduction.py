@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -12,9 +12,20 @@ from numpy.typing import NDArray
 from tasks.data.plan import NumericPlan
 from tasks.reduction.cells import place, shrink
 
-__all__ = ["Array", "Reduction"]
+__all__ = ["Affine", "Array", "Reduction", "encode"]
 
 Array: TypeAlias = NDArray[Any]
+Affine: TypeAlias = tuple[Array, Array]
+"""W (d, k) and b (k,) of z = x W + b."""
+
+
+def encode(layers: Sequence[Affine], features: Array) -> Array:
+    """Apply affine maps in turn to features (n, d), with max(0, z) between them."""
+    (W, b), *rest = layers
+    z = features @ W + b
+    for W, b in rest:
+        z = np.maximum(z, 0) @ W + b
+    return z
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +41,8 @@ class Reduction:
         restricts encoding, plan and graph.
     projection
         `W` (d, k) and `b` (k,), float32: `z = features @ W + b`, on the features of the kept columns.
+    encoder
+        Affine maps in turn, float32, a ReLU between them, on the features of the kept columns.
     grid
         `{"kind": "pool", "kernel": [..]}` or `{"kind": "dct", "keep": [..]}` on the grid of the features.
     shape
@@ -40,7 +53,7 @@ class Reduction:
         Share of rows; `fixed` or `resampled`; what every draw is seeded with.
     worth
         What the candidates were worth, float64: a score for every numeric column (selections) or the
-        share of the variance each component carries (projections and grids).
+        share of the variance each component carries (projections, encoders and grids).
     report
         Facts for reports/reduce.json.
     """
@@ -48,7 +61,8 @@ class Reduction:
     method: str
     shape: tuple[int, ...]
     kept: tuple[int, ...] | None = None
-    projection: tuple[Array, Array] | None = None
+    projection: Affine | None = None
+    encoder: tuple[Affine, ...] | None = None
     grid: Mapping[str, Any] | None = None
     rows: Array | None = None
     row_factor: float = 1.0
@@ -77,6 +91,8 @@ class Reduction:
         if self.projection is not None:
             W, b = self.projection
             reduced = reduced @ W + b
+        if self.encoder is not None:
+            reduced = encode(self.encoder, reduced)
         if self.grid is not None:
             reduced = shrink(place(reduced, plan), self.grid)
         return np.ascontiguousarray(reduced, dtype=np.float32)
@@ -99,6 +115,8 @@ class Reduction:
         """Fitted arrays by name; what is absent is left out."""
         W, b = self.projection or (None, None)
         named = {"W": W, "b": b, "rows": self.rows, "worth": self.worth}
+        for i, (W, b) in enumerate(self.encoder or ()):
+            named |= {f"encoder{i}.W": W, f"encoder{i}.b": b}
         return {name: array for name, array in named.items() if array is not None}
 
     @classmethod
@@ -109,6 +127,7 @@ class Reduction:
             shape=tuple(spec["shape"]),
             kept=None if spec["kept"] is None else tuple(spec["kept"]),
             projection=(arrays["W"], arrays["b"]) if "W" in arrays else None,
+            encoder=_encoder(arrays),
             grid=spec["grid"],
             rows=arrays.get("rows"),
             row_factor=spec["row_factor"],
@@ -117,3 +136,8 @@ class Reduction:
             worth=arrays.get("worth"),
             report=spec["report"],
         )
+
+
+def _encoder(arrays: Mapping[str, Array]) -> tuple[Affine, ...] | None:
+    depth = sum(name.startswith("encoder") and name.endswith(".W") for name in arrays)
+    return tuple((arrays[f"encoder{i}.W"], arrays[f"encoder{i}.b"]) for i in range(depth)) or None

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.reduction.config import RowsConfig
 from tasks.reduction.reduction import Reduction
+from tasks.reduction.row_config import RowsConfig
 from tasks.reduction.sample import Sample
 
 __all__ = [

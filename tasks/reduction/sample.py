@@ -36,6 +36,8 @@ class Sample:
         (d,) column norms of the reference's first layer; only weight_norm asks for them.
     seed
         What random methods draw with.
+    valid
+        (m, d) features of the validation rows; only an early stop asks for them.
     """
 
     features: NDArray[Any]
@@ -44,6 +46,7 @@ class Sample:
     task: str
     scores: NDArray[Any] | None = None
     seed: int = 0
+    valid: NDArray[Any] | None = None
     _memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: str, compute: Callable[[], T]) -> T:

@@ -14,7 +14,7 @@ from sklearn.feature_selection import (
 )
 
 from tasks.errors import EspalierError
-from tasks.reduction.config import Auto, NoColumns, SelectKBestColumns, WeightNormColumns
+from tasks.reduction.column_config import Auto, NoColumns, SelectKBestColumns, WeightNormColumns
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample, refusal
 

@@ -11,12 +11,14 @@ from tasks.data.rows import Rows
 from tasks.models.config import ModelConfig
 from tasks.models.graph import build_graph, input_shape
 from tasks.models.zoo import build_network
+from tasks.reduction.column_config import AutoColumns, ColumnsConfig, size_field
 from tasks.reduction.columns import fit_columns, largest
-from tasks.reduction.config import ColumnsConfig, ReduceConfig, size_field
+from tasks.reduction.config import ReduceConfig
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.rows import reduce_rows
 from tasks.reduction.sample import Sample
 from tasks.search.ladder import most_aggressive
+from tasks.search.methods import choose_method
 from tasks.training.config import TrainConfig
 from tasks.training.fit import Fit, fit
 from tasks.training.tensors import split_tensors
@@ -87,7 +89,9 @@ def choose_size(
 def resolve_columns(
     config: ColumnsConfig, sample: Sample, probe: Callable[[Reduction], float], tolerance: float
 ) -> Reduction:
-    """Fit a column method, its size chosen by `probe` where it is `auto`; each trial stands in the report."""
+    """Fit the columns, method or size chosen by `probe` where it is `auto`; the report lists each trial."""
+    if isinstance(config, AutoColumns):
+        return choose_method(config, sample, probe)
     option = size_field(config)
     if option is None or getattr(config, option) != "auto":
         return fit_columns(config, sample)

@@ -21,7 +21,9 @@ from tasks.artifacts import (
 )
 from tasks.config import load_params
 from tasks.data.cleaner import Cleaner
+from tasks.errors import EspalierError
 from tasks.reduction.charts import draw, ranking
+from tasks.reduction.column_config import ColumnsConfig, needs_reference
 from tasks.reduction.sample import Sample
 from tasks.search.components import ProbeTraining, fit_reduction
 from tasks.search.relevance import first_layer_norms
@@ -39,15 +41,16 @@ def run(root: Path) -> None:
     layout, params = Layout(root), load_params(root)
     with timed(layout, "reduce"), cpu_threads(params.train.threads):
         cleaner, train = load_cleaner(layout.cleaner), load_rows(layout.rows("train"))
+        valid = load_rows(layout.rows("valid"))
         sample = Sample(
             cleaner.plan.transform(train.X),
             learning_target(cleaner.target, train.y).numpy(),
             cleaner.plan,
             cleaner.target.kind,
-            _norms(layout, cleaner) if params.reduce.columns.method == "weight_norm" else None,
+            _norms(layout, cleaner, params.reduce.columns),
             params.train.seed,
+            cleaner.plan.transform(valid.X),
         )
-        valid = load_rows(layout.rows("valid"))
         probe = ProbeTraining(cleaner, train, valid, params.model, params.train, root)
         reduction = fit_reduction(params.reduce, sample, probe)
         save_reduction(layout.reduction, reduction)
@@ -57,14 +60,33 @@ def run(root: Path) -> None:
     _tell(reduction.report)
 
 
-def _norms(layout: Layout, cleaner: Cleaner) -> NDArray[Any]:
+def _norms(layout: Layout, cleaner: Cleaner, config: ColumnsConfig) -> NDArray[Any] | None:
+    """Read the reference's first layer where it is asked for; auto can do without."""
+    if not needs_reference(config):
+        return None
+    try:
+        return _reference_norms(layout, cleaner)
+    except EspalierError as error:
+        if config.method != "auto":
+            raise
+        log.info("auto: %s", error)
+        return None
+
+
+def _reference_norms(layout: Layout, cleaner: Cleaner) -> NDArray[Any]:
     return first_layer_norms(load_graph(layout.model("reference"), layout.root), cleaner.plan)
 
 
 def _tell(report: Mapping[str, Any]) -> None:
     columns, rows = report["columns"], report["rows"]
     for trial in columns["trials"]:
-        log.info("auto: %d scores %.4f on validation rows", trial["components"], trial["score"])
+        tried = f"{trial['method']}, " if "method" in trial else ""
+        if trial["score"] is None:
+            log.info("auto: %srefused: %s", tried, trial["refused"])
+        else:
+            log.info("auto: %s%d scores %.4f on validation rows", tried, trial["components"], trial["score"])
+    if columns.get("ahead") is not None:
+        log.info("auto: %s wins by %.4f", columns["method"], columns["ahead"])
     log.info("%s: %d features to %d", columns["method"], columns["before"], columns["after"])
     log.info("rows %s, %s: %d of %d", rows["method"], rows["per_round"], rows["after"], rows["before"])
 

@@ -114,3 +114,10 @@ def test_a_size_says_everything(tmp_path):
     size = size_of(_graph(4, Mlp((4,), (3,), 2)), file).to_dict()
     assert list(size) == ["parameters", "nonzeros", "multiply_adds", "bytes", "gzip_bytes", "inputs"]
     assert (size["inputs"], size["bytes"]) == (4, 10)
+
+
+def test_every_layer_of_an_encoder_counts():
+    encoder = (Project(torch.ones(6, 4), torch.ones(4)), nn.ReLU(), Project(torch.ones(4, 2), torch.ones(2)))
+    graph = _graph(6, Mlp((2,), (5,), 3), *encoder)
+    assert multiply_adds(graph) == 6 + 6 * 4 + 4 * 2 + 2 * 5 + 5 * 3
+    assert parameters(graph) == (6 * 4 + 4) + (4 * 2 + 2) + (2 * 5 + 5) + (5 * 3 + 3)

@@ -97,6 +97,10 @@ def _project(d: int, k: int) -> nn.Sequential:
         return nn.Sequential(Project(torch.randn(d, k) / 2, torch.randn(k)))
 
 
+def _encoder(d: int, h: int, k: int) -> nn.Sequential:
+    return nn.Sequential(*_project(d, h), nn.ReLU(), *_project(h, k))
+
+
 def _make(kind: str) -> Graph:
     mixed, plain = table_plan(), table_plan(mixed=False)
     image, series = grid_plan((1, 8, 8), dropped=5), grid_plan((2, 12))
@@ -108,6 +112,8 @@ def _make(kind: str) -> Graph:
             "mlp regression": lambda: _graph(mixed, nn.Identity(), Mlp((12,), (8,), 1), regression=True),
             "mlp projected wide": lambda: _graph(mixed, _project(12, 2), Mlp((2,), (64,), 3)),
             "mlp projected narrow": lambda: _graph(mixed, _project(12, 4), Mlp((4,), (3,), 3)),
+            "mlp encoded": lambda: _graph(mixed, _encoder(12, 5, 2), Mlp((2,), (8,), 3)),
+            "mlp encoded narrow": lambda: _graph(mixed, _encoder(12, 5, 4), Mlp((4,), (3,), 3)),
             "resmlp": lambda: _graph(mixed, nn.Identity(), ResMlp((12,), 8, (6, 4), 3)),
             "resmlp projected": lambda: _graph(mixed, _project(12, 4), ResMlp((4,), 8, (6,), 3)),
             "cnn1d": lambda: _graph(
@@ -150,6 +156,8 @@ KINDS = (
     "mlp regression",
     "mlp projected wide",
     "mlp projected narrow",
+    "mlp encoded",
+    "mlp encoded narrow",
     "resmlp",
     "resmlp projected",
     "cnn1d",

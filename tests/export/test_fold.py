@@ -82,3 +82,10 @@ def test_the_last_layer_gives_the_targets_unit(make_graph):
     head = fold(make_graph("mlp regression")).head
     assert isinstance(head, Unscale)
     assert (head.mean, head.std) == (0.0, 1.0)
+
+
+def test_an_encoder_takes_up_the_scaling_and_gives_its_last_map_to_the_network(make_graph):
+    folded = fold(make_graph("mlp encoded narrow"), "auto")
+    assert not _has(folded, Scale)
+    assert [type(layer) for layer in folded.reducer] == [Project, nn.ReLU]
+    assert first_linear(folded.network).in_features == 5

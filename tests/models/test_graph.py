@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,28 @@ def test_a_projection_becomes_a_layer(mixed_plan, make_rows, make_cleaner):
     graph = build_graph(make_cleaner(mixed_plan), reduction, network((4,)))
     expected = reduction.transform(mixed_plan.transform(X), mixed_plan)
     np.testing.assert_allclose(graph.features(torch.from_numpy(X)).numpy(), expected, atol=1e-5)
+
+
+def encoder(*widths):
+    rng = np.random.default_rng(0)
+    maps = tuple(
+        (rng.normal(size=(d, k)).astype(np.float32), rng.normal(size=k).astype(np.float32))
+        for d, k in pairwise(widths)
+    )
+    return Reduction("autoencoder", (widths[-1],), encoder=maps)
+
+
+def test_an_encoder_becomes_layers_with_relu_between(mixed_plan, make_rows, make_cleaner):
+    X, reduction = make_rows(mixed_plan, 20, 0), encoder(mixed_plan.width, 6, 5, 2)
+    graph = build_graph(make_cleaner(mixed_plan), reduction, network((2,)))
+    assert [type(layer).__name__ for layer in graph.reducer] == ["Project", "ReLU"] * 2 + ["Project"]
+    expected = reduction.transform(mixed_plan.transform(X), mixed_plan)
+    np.testing.assert_allclose(graph.features(torch.from_numpy(X)).numpy(), expected, atol=1e-4)
+
+
+def test_convolutions_after_an_encoder_are_refused_by_its_name(grid_plan):
+    with pytest.raises(EspalierError, match=r"autoencoder projects it away; choose pool, dct or none"):
+        input_shape(Cnn2dConfig(), grid_plan, encoder(7, 3, 2))
 
 
 def test_forward_is_the_network_on_cached_features(mixed_plan, make_rows, make_cleaner):

@@ -12,6 +12,7 @@ from tasks.models.spec import from_spec, network_spec, to_spec
 from tasks.models.user import UserNetwork
 from tasks.models.zoo import build_network
 from tasks.pruning.structure import remove, widths
+from tasks.reduction.reduction import Reduction
 
 from_json = lambda spec: json.loads(json.dumps(spec, allow_nan=False))  # noqa: E731
 
@@ -88,6 +89,17 @@ def test_convolutions_come_back_exactly(cut, readout, grid_plan, make_rows, make
         network = remove(network, torch.randn(2, 1, 3, 3), {"body.0": [0, 2], "body.4": [1, 2, 5]})
         assert network.sizes()["channels"] == [2, 3]
     assert_rebuilt(graph_of(network, grid_plan, make_cleaner), make_rows(grid_plan, 20, 0))
+
+
+def test_a_graph_with_an_encoder_comes_back_exactly(mixed_plan, make_rows, make_cleaner):
+    draws = torch.Generator().manual_seed(0)
+    maps = tuple(
+        (torch.randn(d, k, generator=draws).numpy(), torch.randn(k, generator=draws).numpy())
+        for d, k in ((mixed_plan.width, 6), (6, 2))
+    )
+    reduction = Reduction("autoencoder", (2,), encoder=maps)
+    graph = build_graph(make_cleaner(mixed_plan), reduction, family("mlp", {"hidden": (4,)}, (2,))).eval()
+    assert_rebuilt(graph, make_rows(mixed_plan, 20, 0))
 
 
 def test_a_users_network_comes_back_through_its_builder(workspace, mixed_plan, make_rows, make_cleaner):

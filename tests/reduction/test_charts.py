@@ -5,9 +5,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from tasks.reduction.charts import draw, ranking
+from tasks.reduction.column_config import ColumnsConfig
 from tasks.reduction.columns import fit_columns
-from tasks.reduction.config import ColumnsConfig, NoRows
 from tasks.reduction.reduction import Reduction
+from tasks.reduction.row_config import NoRows
 from tasks.reduction.rows import reduce_rows
 from tasks.reduction.sample import Sample
 

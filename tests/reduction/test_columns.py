@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
+from tasks.reduction.column_config import ColumnsConfig, size_field
 from tasks.reduction.columns import COLUMN_METHODS, fit_columns, largest
-from tasks.reduction.config import ColumnsConfig, size_field
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.sample import Sample
 
@@ -21,7 +21,10 @@ SIZES: dict[str, dict[str, Any]] = {
     "none": {},
     "weight_norm": {"components": 4},
     "select_k_best": {"components": 4},
+    "interpolative": {"components": 4},
     "pca": {"components": 4},
+    "pls": {"components": 4},
+    "autoencoder": {"components": 4, "hidden": [12], "epochs": 3},
     "truncated_svd": {"components": 4},
     "random_projection": {"components": 4},
     "lda": {"components": 1},
@@ -29,6 +32,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "dct": {"keep": 3},
 }
 SIZED = sorted(method for method in COLUMN_METHODS if method != "none")
+TABULAR = sorted(set(SIZED) - {"pool", "dct"})
 
 
 def config(method: str, **options: object) -> ColumnsConfig:
@@ -48,7 +52,7 @@ class TestEveryMethod:
 
     def test_it_has_at_most_one_kind_of_step(self, method: str, image: Sample) -> None:
         reduction = fitted(method, image)
-        steps = (reduction.kept, reduction.projection, reduction.grid)
+        steps = (reduction.kept, reduction.projection, reduction.encoder, reduction.grid)
         assert sum(step is not None for step in steps) == (method != "none")
 
     def test_two_fits_are_equal_to_the_last_bit(self, method: str, image: Sample) -> None:
@@ -103,9 +107,7 @@ class TestEverySizedMethod:
             fit_columns(config(method, **{str(option): "auto"}), image)
 
 
-@pytest.mark.parametrize(
-    "method", ["weight_norm", "select_k_best", "pca", "truncated_svd", "random_projection", "lda"]
-)
+@pytest.mark.parametrize("method", TABULAR)
 def test_more_columns_than_rows_work(method: str, table: Callable[..., Sample]) -> None:
     sample = table(n=12, d=30)
     reduction = fitted(method, sample)
@@ -121,9 +123,7 @@ def test_the_rank_is_the_limit_with_more_columns_than_rows(method: str, table: C
         fit_columns(config(method, components=20), sample)
 
 
-@pytest.mark.parametrize(
-    "method", ["pca", "truncated_svd", "random_projection", "select_k_best", "weight_norm"]
-)
+@pytest.mark.parametrize("method", sorted({*TABULAR} - {"lda"}))
 def test_regression_works(method: str, table: Callable[..., Sample]) -> None:
     sample = table(task="regression")
     assert fitted(method, sample).transform(sample.features, sample.plan).shape == (60, 4)

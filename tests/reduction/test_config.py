@@ -6,16 +6,20 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from tasks.reduction.columns import COLUMN_METHODS
-from tasks.reduction.config import (
+from tasks.reduction.column_config import (
+    COLUMN_CONFIGS,
+    AutoColumns,
+    ColumnsConfig,
     DctColumns,
     NoColumns,
     PcaColumns,
     PoolColumns,
-    ReduceConfig,
     WeightNormColumns,
+    needs_reference,
     size_field,
 )
+from tasks.reduction.columns import COLUMN_METHODS
+from tasks.reduction.config import ReduceConfig
 from tasks.reduction.rows import ROW_METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,14 +61,14 @@ def test_pca_refuses_other_sizes_and_says_the_rule_once(components: object) -> N
     assert "a share of variance in (0, 1), or auto" in str(caught.value)
 
 
-@pytest.mark.parametrize("method", ["weight_norm", "select_k_best"])
+@pytest.mark.parametrize("method", ["weight_norm", "select_k_best", "interpolative"])
 def test_a_selection_takes_a_share_of_the_columns(method: str) -> None:
     assert columns(method=method, components=0.5).components == 0.5  # type: ignore[attr-defined]
     with pytest.raises(ValidationError, match=r"a share of the columns in \(0, 1\), or auto"):
         columns(method=method, components=1.0)
 
 
-@pytest.mark.parametrize("method", ["truncated_svd", "random_projection", "lda"])
+@pytest.mark.parametrize("method", ["truncated_svd", "random_projection", "lda", "pls", "autoencoder"])
 def test_a_share_is_for_pca_and_selections_only(method: str) -> None:
     with pytest.raises(ValidationError, match="whole number of at least 1, or auto"):
         columns(method=method, components=0.5)
@@ -107,3 +111,36 @@ def test_k_center_is_chosen_once() -> None:
 )
 def test_size_field_names_the_option_that_sets_the_size(config: object, name: str | None) -> None:
     assert size_field(config) == name  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", sorted(COLUMN_METHODS))
+def test_settings_are_found_by_the_methods_name(method: str) -> None:
+    assert COLUMN_CONFIGS[method]().method == method
+
+
+def test_auto_gives_every_method_the_same_size() -> None:
+    members = AutoColumns(methods=("pca", "autoencoder", "weight_norm"), components=7).members()
+    assert [(member.method, member.components) for member in members] == [  # type: ignore[union-attr]
+        ("pca", 7),
+        ("autoencoder", 7),
+        ("weight_norm", 7),
+    ]
+
+
+@pytest.mark.parametrize("methods", [[], ["pca", "pca"], ["pool"], ["auto"]])
+def test_auto_compares_different_methods_that_have_components(methods: list[str]) -> None:
+    with pytest.raises(ValidationError):
+        columns(method="auto", methods=methods)
+
+
+def test_auto_takes_a_count_only() -> None:
+    with pytest.raises(ValidationError):
+        columns(method="auto", components="auto")
+
+
+@pytest.mark.parametrize(
+    ("config", "answer"),
+    [(WeightNormColumns(), True), (AutoColumns(), True), (PcaColumns(), False), (NoColumns(), False)],
+)
+def test_the_reference_is_read_only_where_it_is_needed(config: ColumnsConfig, answer: bool) -> None:
+    assert needs_reference(config) is answer

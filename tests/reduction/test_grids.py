@@ -12,8 +12,8 @@ from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
 from tasks.models.layers import Dct, Pool
 from tasks.reduction.cells import dct_matrix, frequencies, place, pooled, window_cells
+from tasks.reduction.column_config import DctColumns, PoolColumns
 from tasks.reduction.columns import fit_columns
-from tasks.reduction.config import DctColumns, PoolColumns
 from tasks.reduction.sample import Sample
 
 

@@ -10,14 +10,14 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
-from tasks.reduction.columns import fit_columns
-from tasks.reduction.config import (
+from tasks.reduction.column_config import (
     ColumnsConfig,
     LdaColumns,
     PcaColumns,
     RandomProjectionColumns,
     TruncatedSvdColumns,
 )
+from tasks.reduction.columns import fit_columns
 from tasks.reduction.linear import count_for_share, lost_variance
 from tasks.reduction.sample import Sample
 

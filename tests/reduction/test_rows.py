@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from tasks.reduction.config import KCenterRows, NoRows, RandomRows, RowsConfig
 from tasks.reduction.reduction import Reduction
+from tasks.reduction.row_config import KCenterRows, NoRows, RandomRows, RowsConfig
 from tasks.reduction.rows import (
     ROW_METHODS,
     farthest_first,

@@ -9,8 +9,8 @@ from sklearn.feature_selection import f_classif, f_regression
 
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
+from tasks.reduction.column_config import SelectKBestColumns, WeightNormColumns
 from tasks.reduction.columns import fit_columns
-from tasks.reduction.config import SelectKBestColumns, WeightNormColumns
 from tasks.reduction.sample import Sample
 from tasks.reduction.selection import best, column_scores, listened_to
 

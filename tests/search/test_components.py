@@ -11,8 +11,10 @@ from tasks.data.plan import NumericPlan
 from tasks.data.rows import Rows
 from tasks.data.target import TargetPlan
 from tasks.models.config import MlpConfig
-from tasks.reduction.config import ColumnsConfig, RandomRows, ReduceConfig
+from tasks.reduction.column_config import ColumnsConfig
+from tasks.reduction.config import ReduceConfig
 from tasks.reduction.reduction import Reduction
+from tasks.reduction.row_config import RandomRows
 from tasks.reduction.sample import Sample
 from tasks.search.components import (
     ProbeTraining,

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ruamel.yaml import YAML
 
-from tasks.artifacts import Layout, load_reduction, load_rows, read_csv, read_json
+from tasks.artifacts import Layout, load_cleaner, load_graph, load_reduction, load_rows, read_csv, read_json
 from tasks.errors import EspalierError
 from tasks.stages import clean, fetch, reduce, train
 
@@ -61,6 +62,8 @@ def outputs(root: Path) -> dict[str, bytes]:
         {"method": "pca", "components": "auto"},
         {"method": "random_projection", "components": 8},
         {"method": "dct", "keep": 4},
+        {"method": "autoencoder", "components": 6, "hidden": [16], "epochs": 3},
+        {"method": "auto", "methods": ["weight_norm", "interpolative", "pls"], "components": 6},
     ],
     ids=lambda columns: str(columns["method"]),
 )
@@ -93,6 +96,25 @@ def test_every_trial_of_auto_is_reported(root: Path) -> None:
     best = max(trial["score"] for trial in columns["trials"])
     chosen = next(t["score"] for t in columns["trials"] if t["components"] == columns["components"])
     assert chosen >= best - 0.005
+
+
+def test_auto_tells_which_method_won_and_by_how_much(root: Path) -> None:
+    auto = {"method": "auto", "methods": ["pca", "lda", "weight_norm"], "components": 12}
+    columns = reduced(root, auto)["columns"]
+    scores = sorted(trial["score"] for trial in columns["trials"] if trial["score"] is not None)
+    assert [trial["method"] for trial in columns["trials"]] == ["pca", "lda", "weight_norm"]
+    assert columns["ahead"] == pytest.approx(scores[-1] - scores[-2], abs=1e-8)
+    assert "at most 9 components" in columns["trials"][1]["refused"]
+
+
+def test_a_network_trains_behind_an_encoder_and_is_saved_with_it(root: Path) -> None:
+    reduced(root, {"method": "autoencoder", "components": 6, "hidden": [16], "epochs": 3})
+    train.run(root, "train")
+    layout = Layout(root)
+    graph, reduction = load_graph(layout.model("reduced")), load_reduction(layout.reduction)
+    rows, plan = load_rows(layout.rows("valid")), load_cleaner(layout.cleaner).plan
+    codes = reduction.transform(plan.transform(rows.X), plan)
+    np.testing.assert_allclose(graph.features(torch.from_numpy(rows.X)).numpy(), codes, atol=1e-4)
 
 
 def test_rows_of_k_center_stand_among_the_training_rows(root: Path) -> None:
