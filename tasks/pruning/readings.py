@@ -1,0 +1,199 @@
+"""Where the units of a group are read, and moments of what is read there on calibration rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tasks.errors import EspalierError
+from tasks.pruning.structure import UnitGroup
+
+__all__ = ["Moments", "Reading", "moments", "obstacle", "readings"]
+
+CHUNK = 256
+"""Rows that pass through the network at once."""
+
+_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+_MIXING = (nn.LayerNorm, nn.GroupNorm)
+_READERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A layer that reads the units of a group.
+
+    Attributes
+    ----------
+    layer : str
+        A Linear or a plain convolution.
+    places : Tensor of int64, (m, r)
+        Inputs of the layer that belong to each of the m units: one, or the r cells of a flattened channel.
+    axis : int
+        Where its inputs stand in what it reads: last for a Linear, behind the batch for a convolution.
+    bias : bool
+        Whether it can take up a constant.
+    """
+
+    layer: str
+    places: Tensor
+    axis: int
+    bias: bool
+
+    def activations(self, inputs: Tensor) -> Tensor:
+        """Units as columns, float64 (rows * cells, m), of what the layer reads."""
+        units = inputs.movedim(self.axis, 0)[self.places]
+        return units.reshape(len(self.places), -1).T.double().cpu()
+
+    def weight(self, network: nn.Module) -> NDArray[np.float64]:
+        """Read what the layer makes of each unit: (m, r, outputs, taps of its kernel)."""
+        weight = network.get_parameter(f"{self.layer}.weight").detach().double().cpu()
+        flat = weight.transpose(0, 1)[self.places].reshape(*self.places.shape, len(weight), -1)
+        return np.asarray(flat.numpy(), dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Means and products over calibration rows of columns X (n, m) that are read and Y (n, m) that should be.
+
+    Attributes
+    ----------
+    x, y : (m,)
+        Means; zero where the reading layer has no bias to hold them.
+    xx, xy : (m, m)
+        (X - x)^T (X - x) and (X - x)^T (Y - y).
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    xx: NDArray[np.float64]
+    xy: NDArray[np.float64]
+
+
+def obstacle(network: nn.Module, group: UnitGroup) -> str | None:
+    """Tell why the layers behind a group cannot make up for a removed unit; None when they can."""
+    modules = dict(network.named_modules())
+    for part in group.slices:
+        name = part.parameter.rpartition(".")[0]
+        if isinstance(modules[name], _MIXING):
+            return f"{name} ({type(modules[name]).__name__}) mixes its units"
+        makes = name in group.members or isinstance(modules[name], _NORMS)
+        if not makes and type(modules[name]) not in _READERS:
+            return f"{name} ({type(modules[name]).__name__}) reads its units"
+    found = readings(network, group)
+    if not found:
+        return "no Linear and no convolution reads its units"
+    if any(read.places.numel() == 0 for read in found):
+        return "its units are read unequally often"
+    return None
+
+
+def readings(network: nn.Module, group: UnitGroup) -> tuple[Reading, ...]:
+    """Find every layer that reads the units of a group, in the order of the graph."""
+    return tuple(
+        Reading(name, _places(part.positions, part.units, group.width), axis, module.bias is not None)
+        for part in group.slices
+        if part.dim == 1
+        for name in [part.parameter.rpartition(".")[0]]
+        for module in [network.get_submodule(name)]
+        if type(module) in _READERS
+        for axis in [-1 if isinstance(module, nn.Linear) else 1]
+    )
+
+
+def _places(positions: Tensor, units: Tensor, width: int) -> Tensor:
+    """Order places by unit, (width, r); empty when some unit has more of them than another."""
+    counts = torch.bincount(units, minlength=width)
+    if bool((counts != counts[0]).any()):
+        return positions.new_empty(width, 0)
+    return positions[torch.argsort(units, stable=True)].reshape(width, -1)
+
+
+@torch.no_grad()
+def moments(
+    found: Sequence[Reading], X: Tensor, network: nn.Module, wanted: nn.Module | None = None
+) -> list[Moments]:
+    """Sum up what layers read in `network`, and what they read in `wanted`, over calibration rows.
+
+    Sums are in float64; the activations themselves are float32, so that their products lose nothing.
+
+    Parameters
+    ----------
+    found : sequence of Reading, the same in both networks
+    X : Tensor, (n, *input shape)
+    wanted : Module, optional
+        `network` itself by default.
+
+    Raises
+    ------
+    EspalierError
+        When an activation is NaN or infinite.
+    """
+    sums = [_Sums(read) for read in found]
+    layers = {read.layer for read in found}
+    device = next(network.parameters()).device
+    for rows in torch.split(X, CHUNK):
+        with _listening(network, layers) as heard:
+            network(rows.to(device))
+        now, then = heard, heard
+        if wanted is not None:
+            with _listening(wanted, layers) as then:
+                wanted(rows.to(device))
+        for total in sums:
+            total.add(now[total.read.layer], then[total.read.layer])
+    return [total.moments() for total in sums]
+
+
+class _Sums:
+    """Moments of one reading under way."""
+
+    def __init__(self, read: Reading) -> None:
+        self.read, self.rows = read, 0
+        m = len(read.places)
+        self.x, self.y = (torch.zeros(m, dtype=torch.float64) for _ in range(2))
+        self.xx, self.xy = (torch.zeros(m, m, dtype=torch.float64) for _ in range(2))
+
+    def add(self, now: Sequence[Tensor], then: Sequence[Tensor]) -> None:
+        for inputs, targets in zip(now, then, strict=True):
+            X = self.read.activations(inputs)
+            Y = X if targets is inputs else self.read.activations(targets)
+            self.rows += len(X)
+            self.x, self.y = self.x + X.sum(0), self.y + Y.sum(0)
+            self.xx, self.xy = self.xx + X.T @ X, self.xy + X.T @ Y
+
+    def moments(self) -> Moments:
+        x, y, xx, xy = (total.numpy() for total in (self.x, self.y, self.xx, self.xy))
+        if not (np.isfinite(xx).all() and np.isfinite(xy).all()):
+            raise EspalierError(
+                f"prune.importance decomposition: what {self.read.layer} reads on training rows is NaN or "
+                "infinite; check the data for huge values (clean.outliers) and train again"
+            )
+        if not self.read.bias:
+            return Moments(np.zeros_like(x), np.zeros_like(y), xx, xy)
+        x, y = x / self.rows, y / self.rows
+        return Moments(x, y, xx - self.rows * np.outer(x, x), xy - self.rows * np.outer(x, y))
+
+
+@contextmanager
+def _listening(network: nn.Module, layers: set[str]) -> Iterator[dict[str, list[Tensor]]]:
+    """Collect what layers read, one entry a call: a shared layer reads several times; evaluation mode."""
+    heard: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+    hooks = [
+        network.get_submodule(layer).register_forward_pre_hook(
+            lambda _, inputs, layer=layer: heard[layer].append(inputs[0].detach())
+        )
+        for layer in layers
+    ]
+    training = network.training
+    try:
+        network.eval()
+        yield heard
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
