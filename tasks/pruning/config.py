@@ -10,6 +10,7 @@ from tasks.settings import Section
 
 __all__ = [
     "FinetuneConfig",
+    "InputsConfig",
     "NoPruneConfig",
     "PruneConfig",
     "StepConfig",
@@ -21,6 +22,11 @@ __all__ = [
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Amount = Share | Literal["auto"]
+
+
+Importance = Literal[
+    "magnitude", "taylor", "hessian", "lamp", "activation", "batch_norm", "random", "decomposition"
+]
 
 
 class FinetuneConfig(Section):
@@ -35,9 +41,13 @@ class FinetuneConfig(Section):
 
 
 class _PruneSection(Section):
-    importance: Literal["magnitude", "taylor", "random"] = Field(
-        "magnitude", description="what ranks weights or units: magnitude | taylor | random"
+    importance: Importance = Field(
+        "magnitude",
+        description="what ranks weights or units: magnitude | taylor (first order) | hessian (second order) | "
+        "lamp (magnitude adapted to each layer) | activation (weight times its input) | random; for units also "
+        "batch_norm (scales) | decomposition (the next layer makes up for those that leave)",
     )
+    norm: Literal["l1", "l2"] = Field("l2", description="magnitude of a unit's weights: l1 | l2")
     scope: Literal["local", "global"] = Field(
         "local", description="local: the same share of every layer | global: ranked over all layers"
     )
@@ -51,6 +61,17 @@ class _PruneSection(Section):
     finetune: FinetuneConfig = Field(
         default_factory=FinetuneConfig, description="recovery after each removal"
     )
+
+    @property
+    def criterion(self) -> str:
+        """Name in `tasks.pruning.importance.CRITERIA`."""
+        return "magnitude_l1" if (self.importance, self.norm) == ("magnitude", "l1") else self.importance
+
+    @model_validator(mode="after")
+    def _norm_is_looked_at(self) -> _PruneSection:
+        if self.norm != "l2" and self.importance != "magnitude":
+            raise ValueError(f"norm {self.norm} is of importance magnitude; {self.importance} has none")
+        return self
 
 
 class NoPruneConfig(_PruneSection):
@@ -111,6 +132,11 @@ class UnstructuredConfig(_PruneSection):
         by_value = self.threshold is not None
         return (
             (
+                self.importance in ("batch_norm", "decomposition"),
+                f"importance {self.importance} ranks units, not weights; use method structured, or importance "
+                "magnitude, taylor, hessian, lamp, activation or random",
+            ),
+            (
                 by_value and self.amount is not None,
                 "amount and threshold exclude each other; make one null",
             ),
@@ -143,7 +169,25 @@ class UnstructuredConfig(_PruneSection):
         )
 
 
-StepConfig = UnstructuredConfig | StructuredConfig
+class InputsConfig(Section):
+    """Raw columns leave the whole path: network, projection, cleaning and what a caller must bring."""
+
+    method: Literal["inputs"] = Field(description="inputs: raw columns, through the reducer")
+    importance: Literal["weight", "taylor", "permutation"] = Field(
+        "weight",
+        description="weight: first-layer norm x deviation | taylor | permutation (on validation rows)",
+    )
+    amount: Amount = Field(0.5, description="share of the numeric columns taken away, or auto")
+    tolerance: float = Field(
+        0.005, ge=0.0, description="amount: auto keeps the validation metric within this of the reference"
+    )
+    rounds: int = Field(1, ge=1, description="1: at once; more: take away and recover in turn")
+    finetune: FinetuneConfig = Field(
+        default_factory=FinetuneConfig, description="recovery after each removal"
+    )
+
+
+StepConfig = UnstructuredConfig | StructuredConfig | InputsConfig
 """What one removal is made of; `tasks.pruning.steps.STEPS` has a function for each `method`."""
 
 
@@ -171,7 +215,8 @@ class StepsConfig(Section):
 
 
 PruneConfig = Annotated[
-    NoPruneConfig | UnstructuredConfig | StructuredConfig | StepsConfig, Field(discriminator="method")
+    NoPruneConfig | UnstructuredConfig | StructuredConfig | InputsConfig | StepsConfig,
+    Field(discriminator="method"),
 ]
 
 

@@ -221,6 +221,8 @@ def unread(graph: Graph, plan: NumericPlan, X: Tensor) -> list[int]:
     project = _projection(graph)
     if project is not None:
         used = (project.W[:, used] != 0).any(dim=1)
+    elif not isinstance(graph.reducer, nn.Identity):
+        return []
     columns = _by_column(used.float(), torch.from_numpy(plan.owner))
     return torch.nonzero(columns == 0).flatten().tolist()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tasks.pruning.columns import prune_inputs
 from tasks.pruning.recovery import Outcome, Recovery
 from tasks.pruning.units import prune_units
 from tasks.pruning.weights import prune_weights
@@ -19,6 +20,7 @@ threshold). `Outcome.front` is given to steps that need the path before the netw
 """
 
 STEPS: dict[str, Step] = {
+    "inputs": prune_inputs,
     "structured": prune_units,
     "unstructured": prune_weights,
 }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -16,13 +17,14 @@ from torch import Tensor
 from tasks import artifacts
 from tasks.artifacts import Layout
 from tasks.config import Params, load_params
-from tasks.data.cleaner import Cleaner
+from tasks.data.plan import NumericPlan
 from tasks.data.rows import Rows
 from tasks.data.target import TargetPlan
 from tasks.models.graph import Graph
 from tasks.models.spec import network_from_spec, network_spec
 from tasks.models.user import UserNetwork, check_declared
 from tasks.pruning.config import NoPruneConfig, PruneConfig, StepConfig, StepsConfig, steps_of
+from tasks.pruning.inputs import narrow, unread
 from tasks.pruning.recipe import Pruned, prune
 from tasks.pruning.recovery import Front
 from tasks.pruning.steps import NEED_FRONT
@@ -48,7 +50,7 @@ log = logging.getLogger("espalier.prune")
 class _Inputs:
     """What the stage reads; the network's rows, and the same rows as the reference sees them.
 
-    `front` is there for a recipe that takes columns away.
+    `front` is there for a recipe that takes columns away, `plan` holds the columns of `graph`.
     """
 
     graph: Graph
@@ -57,6 +59,7 @@ class _Inputs:
     reduction: Reduction
     rows: dict[str, Tensors]
     full: dict[str, Tensors]
+    plan: NumericPlan
     front: Front | None
 
 
@@ -68,14 +71,15 @@ def run(root: Path) -> None:
         _check_source(inputs.graph, root)
         folder = layout.checkpoints(_key(layout, params))
         pruned = _prune(inputs, params, root, folder)
-        graph = inputs.graph if pruned.front is None else pruned.front.graph
-        graph.network = pruned.network
+        graph = _stripped(inputs, pruned)
         artifacts.save_graph(layout.model("compressed"), graph)
-        artifacts.write_json(layout.report("prune"), pruned.report)
+        removed = [name for name in inputs.graph.columns if name not in set(graph.columns)]
+        report = {**pruned.report, "columns_removed": removed}
+        artifacts.write_json(layout.report("prune"), report)
         columns = [field.name for field in fields(EpochRecord)]
-        artifacts.write_csv(layout.plot("prune"), pd.DataFrame(pruned.report["history"], columns=columns))
+        artifacts.write_csv(layout.plot("prune"), pd.DataFrame(report["history"], columns=columns))
         shutil.rmtree(folder, ignore_errors=True)
-    _tell(pruned.report)
+    _tell(report)
 
 
 def _load(layout: Layout, params: Params) -> _Inputs:
@@ -91,18 +95,26 @@ def _load(layout: Layout, params: Params) -> _Inputs:
         {name: split_tensors(net, target, kept, split, cached=not streamed) for name, split in splits.items()}
         for net, kept in ((graph, reduction), (reference, None))
     )
-    front = (
-        _front(graph, cleaner, reduction, splits)
-        if NEED_FRONT & {step.method for step in steps_of(params.prune)}
-        else None
-    )
-    return _Inputs(graph, reference, target, reduction, rows, full, front)
-
-
-def _front(graph: Graph, cleaner: Cleaner, reduction: Reduction, splits: Mapping[str, Rows]) -> Front:
     kept = range(len(cleaner.plan.names)) if reduction.kept is None else reduction.kept
+    plan, needed = cleaner.plan.select(kept), NEED_FRONT & {step.method for step in steps_of(params.prune)}
+    front = _front(graph, plan, kept, splits) if needed else None
+    return _Inputs(graph, reference, target, reduction, rows, full, plan, front)
+
+
+def _front(graph: Graph, plan: NumericPlan, kept: Sequence[int], splits: Mapping[str, Rows]) -> Front:
     train, valid = (torch.from_numpy(splits[name].X[:, list(kept)]) for name in ("train", "valid"))
-    return Front(graph, cleaner.plan.select(kept), train, valid)
+    return Front(graph, plan, train, valid)
+
+
+def _stripped(inputs: _Inputs, pruned: Pruned) -> Graph:
+    """Return the pruned graph without the columns that no weight of it reads any more."""
+    front = pruned.front
+    graph, plan = (inputs.graph, inputs.plan) if front is None else (front.graph, front.plan)
+    graph.network = pruned.network
+    X = torch.from_numpy(np.tile(plan.fill, (2, 1)))
+    gone = set(unread(graph, plan, X))
+    keep = [column for column in range(len(plan.names)) if column not in gone]
+    return narrow(graph, plan, keep or [0], X) if gone else graph
 
 
 def _check_source(graph: Graph, root: Path) -> None:
@@ -176,6 +188,9 @@ def _tell(report: dict[str, Any]) -> None:
         log.info("auto: amount %g scores %.4f on validation rows", probe["amount"], probe["score"])
     for note in report["notes"]:
         log.info("%s", note)
+    if removed := report["columns_removed"]:
+        shown = ", ".join(removed[:8]) + (f" and {len(removed) - 8} more" if len(removed) > 8 else "")
+        log.info("%d columns are no longer read: %s", len(removed), shown)
     log.info(
         "amount %g: %d parameters to %d (%d not zero), validation %s %.4f",
         *(report[key] for key in ("amount", "parameters_before", "parameters_after", "nonzeros_after")),

@@ -243,3 +243,44 @@ def test_the_initial_network_is_the_one_training_started_from(root):
     built = build_network(params.model, network.input_shape, 10, seed=params.train.seed)
     again = network_from_spec(network_spec(network), root, params.train.seed)
     assert all(torch.equal(v, again.state_dict()[k]) for k, v in built.state_dict().items())
+
+
+def test_a_recipe_takes_columns_then_units_and_asks_for_no_more_than_it_reads(root):
+    quick = {"finetune": {"epochs": 2}}
+    steps = [
+        {"method": "inputs", "amount": 0.5, "rounds": 2, **quick},
+        {"method": "structured", "amount": 0.5, **quick},
+    ]
+    write_params(root, prune={"method": "steps", "steps": steps})
+    prune.run(root)
+    layout = Layout(root)
+    report, reduced = read_json(layout.report("prune")), load_graph(layout.model("reduced"))
+    compressed = load_graph(layout.model("compressed"))
+
+    assert len(compressed.columns) == 16
+    assert set(compressed.columns) | set(report["columns_removed"]) == set(reduced.columns)
+    assert compressed.network.sizes()["hidden"] == [12, 8]
+    assert [step["method"] for step in report["steps"]] == ["inputs", "structured"]
+    assert len(report["history"]) == 6
+
+
+def test_columns_that_no_weight_reads_any_more_are_given_up(root):
+    report = pruned(root, method="unstructured", amount=0.97)
+    compressed = load_graph(Layout(root).model("compressed"))
+    weight = compressed.network.body[0].weight
+
+    assert report["columns_removed"]
+    assert len(compressed.columns) + len(report["columns_removed"]) == 32
+    assert (weight != 0).any(dim=0).all()
+
+
+def test_a_users_network_without_some_of_its_inputs_is_rebuilt(tmp_path):
+    root = tmp_path / "workspace"
+    (root / "nets").mkdir(parents=True)
+    (root / "nets" / "mine.py").write_text(USER)
+    before_prune(root, model={"method": "user", "builder": "nets.mine:build", "input": "flat"})
+    pruned(root, method="inputs", amount=0.5)
+    compressed = load_graph(Layout(root).model("compressed"), root)
+
+    assert compressed.network.input_shape == (16,)
+    assert compressed(torch.zeros(2, 16)).shape == (2, 10)

@@ -1,0 +1,88 @@
+"""Step `inputs`: raw columns leave the whole path, and the network recovers without them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from tasks.models.graph import Graph
+from tasks.pruning.config import InputsConfig
+from tasks.pruning.inputs import Evidence, column_scores, narrow
+from tasks.pruning.masks import keep_largest
+from tasks.pruning.recovery import CALIBRATION, Front, Outcome, Recovery
+from tasks.pruning.schedule import round_amounts
+from tasks.training.seeds import derived_seed, permutation
+
+__all__ = ["prune_inputs"]
+
+_ROWS = 2048
+
+
+def prune_inputs(start: Outcome, config: InputsConfig, amount: float | None, recovery: Recovery) -> Outcome:
+    """Take a share of the numeric columns from the path and recover, in one round or several.
+
+    Parameters
+    ----------
+    start : Outcome
+        With a `front`; neither it nor the network is changed.
+    amount : float
+        Share of the columns; one always stays.
+
+    Raises
+    ------
+    EspalierError
+        When the criterion does not apply to this network, or its inputs cannot be taken away.
+    """
+    assert start.front is not None
+    outcome, columns = start, len(start.front.plan.names)
+    for number, share in enumerate(round_amounts(amount or 0.0, config.rounds), 1):
+        cut = _without_least(outcome, config, round(share * columns), columns, recovery)
+        outcome = recovery.behind(cut.front).run(cut, f"round-{number}")
+    return outcome
+
+
+def _without_least(
+    outcome: Outcome, config: InputsConfig, removed: int, columns: int, recovery: Recovery
+) -> Outcome:
+    front = outcome.front
+    assert front is not None
+    count = removed - columns + len(front.plan.names)
+    if count <= 0:
+        return outcome
+    graph = _joined(front.graph, outcome)
+    scores = column_scores(graph, front.plan, config.importance, _evidence(front, recovery))
+    choice = keep_largest({"inputs": scores}, count)
+    keep = choice.keep["inputs"].nonzero().flatten().tolist()
+    smaller = narrow(graph, front.plan, keep, front.train)
+    notes = ("one column stays, the amount would have taken all",) if choice.bound else ()
+    cut = outcome.then(smaller.network, *notes)
+    return replace(
+        cut, front=Front(smaller, front.plan.select(keep), front.train[:, keep], front.valid[:, keep])
+    )
+
+
+def _joined(front: Graph, outcome: Outcome) -> Graph:
+    """Put the outcome's own network behind its front."""
+    return Graph(
+        front.columns,
+        front.preprocess,
+        front.reducer,
+        outcome.network,
+        front.head,
+        front.task,
+        front.labels,
+    )
+
+
+def _evidence(front: Front, recovery: Recovery) -> Evidence:
+    order = permutation(len(front.train), derived_seed(recovery.seed, CALIBRATION), 0)[:_ROWS]
+    order = torch.sort(order).values
+    return Evidence(
+        front.train[order],
+        recovery.train.y[order],
+        front.valid,
+        recovery.valid.y,
+        recovery.task,
+        recovery.seed,
+    )

@@ -1,0 +1,100 @@
+"""Step `inputs` inside a recipe."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tasks.data.plan import NumericPlan
+from tasks.errors import EspalierError
+from tasks.models.graph import Graph
+from tasks.models.layers import Softmax, preprocess
+from tasks.models.mlp import Mlp
+from tasks.pruning.config import FinetuneConfig, InputsConfig
+from tasks.pruning.recipe import Pruned, prune
+from tasks.pruning.recovery import Front
+from tasks.training.batching import Tensors
+from tasks.training.config import TrainConfig
+
+p = 8
+
+
+@pytest.fixture
+def front() -> Front:
+    """Eight columns; the class is the sign of the sum of the first two."""
+    torch.manual_seed(0)
+    one = np.ones(p, np.float32)
+    names = tuple(f"c{i}" for i in range(p))
+    plan = NumericPlan(names, (0,) * p, 0 * one, -one * np.inf, one * np.inf, (), 0 * one, one)
+    network = Mlp((p,), hidden=(16,), outputs=2)
+    graph = Graph(names, preprocess(plan), nn.Identity(), network, Softmax(), "classification", ("a", "b"))
+    return Front(graph.eval(), plan, torch.randn(1000, p), torch.randn(200, p))
+
+
+def taken(front: Front, epochs: int = 5, **keys: object) -> Pruned:
+    def rows(X: torch.Tensor) -> Tensors:
+        return Tensors(X, (X[:, 0] + X[:, 1] > 0).long())
+
+    config = InputsConfig(method="inputs", finetune=FinetuneConfig(epochs=epochs, distil=0), **keys)
+    return prune(
+        front.graph.network,
+        config,
+        rows(front.train),
+        rows(front.valid),
+        TrainConfig(device="cpu"),
+        task="classification",
+        outputs=2,
+        seed=0,
+        front=front,
+    )
+
+
+@pytest.mark.parametrize(("amount", "left"), [(0.0, 8), (0.25, 6), (0.5, 4), (1.0, 1)])
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_the_asked_share_of_columns_goes_and_one_stays(front, amount, left, rounds):
+    done = taken(front, epochs=1, amount=amount, rounds=rounds)
+    assert len(done.front.graph.columns) == len(done.front.plan.names) == left
+    assert done.front.train.shape == (1000, left)
+    assert done.front.graph.columns == done.front.plan.names
+    assert any("one column stays" in note for note in done.report["notes"]) == (amount == 1.0)
+
+
+def test_the_network_that_came_in_and_its_path_stay_as_they_are(front):
+    before = {name: tensor.clone() for name, tensor in front.graph.state_dict().items()}
+    taken(front, amount=0.5)
+    assert front.graph.columns == tuple(f"c{i}" for i in range(p))
+    assert all(torch.equal(before[name], tensor) for name, tensor in front.graph.state_dict().items())
+
+
+def test_permutation_finds_the_columns_that_say_the_class(front):
+    trained = taken(front, epochs=60, amount=1e-9)
+    again = Front(front.graph, front.plan, front.train, front.valid)
+    again.graph.network = trained.network
+    for importance in ("permutation", "taylor", "weight"):
+        done = taken(again, epochs=0, amount=0.75, importance=importance)
+        assert set(done.front.graph.columns) == {"c0", "c1"}
+
+
+def test_without_recovery_the_network_is_the_narrow_one(front):
+    done = taken(front, epochs=0, amount=0.5)
+    assert done.history == ()
+    assert done.network.input_shape == (4,)
+
+
+def test_an_input_behind_a_convolution_has_no_weight_score(front):
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.last = nn.Conv1d(1, 2, 3), nn.Linear(12, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.last(self.conv(x.unsqueeze(1)).flatten(1))
+            return out
+
+    front.graph.network = Odd().eval()
+    with pytest.raises(EspalierError, match="use importance taylor or permutation"):
+        taken(front, amount=0.5)
+    with pytest.raises(EspalierError, match="reads its input in more places"):
+        taken(front, amount=0.5, importance="taylor")
