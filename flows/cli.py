@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -33,7 +34,7 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Option("-C", metavar="DIR", help="Workspace to work in.", show_default=False)]
 
 
-@app.command()
+@app.command(short_help="Raw rows to a registered compressed model; only what changed.")
 def run(
     folder: Folder = Path(),
     settings: Annotated[
@@ -50,28 +51,46 @@ def run(
     if dry_run:
         _dry_run(root, settings or [])
         return
-    from tasks.config import apply_overrides
+    from tasks.config import load_params
 
-    params = apply_overrides(root, settings or [])
+    params = load_params(root, settings or [])
     _log_to_terminal()
-    with _prefect(root) as server:
-        result = _compress(root, server)
+    try:
+        with _prefect(root) as server:
+            result = _compress(root, settings or [], server)
+    except KeyboardInterrupt:
+        raise _StoppedError from None
     from tasks.result import result_text
 
     typer.echo(f"\n{result_text(root)}\n")
     typer.echo(f"Report      {os.path.relpath(root / 'reports' / 'report.html', started_in)}")
     known = " (already recorded)" if result.recorded.existing else ""
-    typer.echo(f"MLflow      run {result.recorded.run_id}{known}{_version(result)}")
-    typer.echo(f"Next        {_next(params, os.path.relpath(root, started_in))}")
+    typer.echo(f"MLflow      run {result.recorded.run_id}{known}")
+    typer.echo(f"Model       {_version(result)}")
+    suggested = _next(params, result, os.path.relpath(root, started_in))
+    typer.echo("Next        " + f"\n{'':12}".join(suggested))
 
 
-def _compress(root: Path, server: EmbeddedServer | None) -> Compressed:
-    """Import what the flow needs while the server comes up, then run it."""
+class _StoppedError(EspalierError):
+    """Ctrl-C."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped; finished stages and epochs are kept, run again to go on")
+
+
+def _compress(root: Path, settings: list[str], server: EmbeddedServer | None) -> Compressed:
+    """Import what the flow needs while the server comes up, then write the settings and run it."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows.compress import compress
+    from tasks import pipeline
+    from tasks.config import apply_overrides
 
     _quiet_dvc()
+    with pipeline.alone(root):  # stages of another run read params.yaml too
+        apply_overrides(root, settings)
     if server:
         server.wait()
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
@@ -95,15 +114,20 @@ def _prefect(root: Path) -> AbstractContextManager[EmbeddedServer | None]:
 
 def _version(result: Compressed) -> str:
     registered = result.registered
-    return f", {registered.name} version {registered.version}" if registered else ", not registered"
+    return f"{registered.name} version {registered.version}" if registered else "not registered"
 
 
-def _next(params: Params, folder: str) -> str:
+def _next(params: Params, result: Compressed, folder: str) -> list[str]:
+    """Suggest commands: to look, and to register, to compare with the version before, or to try more."""
     where = "" if folder == "." else f" -C {folder}"
-    if not params.registry.register_model:
-        return f"espalier run{where} --set registry.register=true (register)"
+    registered = result.registered
+    if registered is None:
+        return [f"espalier ui{where}", f"espalier run{where} --set registry.register=true"]
+    if int(registered.version) > 1:
+        name, version = registered.name, int(registered.version)
+        return [f"espalier ui{where}", f"espalier compare{where} {name}/{version - 1} {name}/{version}"]
     tried = "prune.method=structured" if params.prune.method == "none" else "prune.amount=0.9"
-    return f"espalier ui{where} (look), espalier run{where} --set {tried} (try)"
+    return [f"espalier ui{where}", f"espalier run{where} --set {tried}"]
 
 
 def _dry_run(root: Path, settings: list[str]) -> None:
@@ -122,7 +146,7 @@ def _dry_run(root: Path, settings: list[str]) -> None:
         typer.echo(f"{name:10} " + (f"would run: {'; '.join(reasons)}" if reasons else "up to date"))
 
 
-@app.command()
+@app.command(short_help="Make a workspace for your own data.")
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="New folder inside the project.")],
     source: Annotated[str, typer.Option(help="File, package:NAME or SQLAlchemy URL.")],
@@ -156,7 +180,7 @@ def compare(
     typer.echo(f"\n{found.url}")
 
 
-@app.command()
+@app.command(short_help="Check the set-up, and say what to do.")
 def doctor(folder: Folder = Path()) -> None:
     """Check versions, servers, ports, locks and remotes, and say what to do."""
     root = _workspace(folder)
@@ -218,12 +242,23 @@ def _quiet_dvc() -> None:
     logging.getLogger("dvc").setLevel(logging.WARNING)
 
 
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+
+
 def _guarded(command: Callable[[], None]) -> int:
     try:
         command()
     except EspalierError as error:
         typer.echo(f"espalier: {error}", err=True)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(
+            f"espalier: {where}{error.strerror}; free space or fix permissions, then run again", err=True
+        )
+        return 1
     return 0
 
 

@@ -17,7 +17,7 @@ def statuses(**changed):
 
 def test_a_second_run_runs_nothing_and_records_nothing_twice(project):
     ended = project.espalier("run")
-    assert "(already recorded), espalier-digits version 1" in ended.stdout
+    assert "(already recorded)\nModel       espalier-digits version 1" in ended.stdout
     assert project.run() == statuses()
 
 

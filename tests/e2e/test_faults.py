@@ -18,30 +18,44 @@ def settings(*overrides):
     return [word for override in overrides for word in ("--set", override)]
 
 
-def killed_in_training(project):
-    """Start a run and kill it, without warning, once the reference has a checkpoint."""
+def stopped_in_training(project, how):
+    """Start a run and send it a signal once the reference has a checkpoint; return exit code and errors."""
     command = [sys.executable, "-c", "from flows.cli import main; main()", "run", *settings(*LONG)]
     process = subprocess.Popen(
-        command, cwd=project.root, env=project.environment, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=project.root,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     until = time.monotonic() + 120
     while not any((project.root / ".espalier" / "checkpoints").rglob("*.safetensors")):
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < until
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.send_signal(how)
+    errors = process.communicate()[1]
+    return process.returncode, errors
 
 
 def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(project, finished, tmp_path):
     before = (project.root / "dvc.lock").read_bytes()
-    killed_in_training(project)
+    stopped_in_training(project, signal.SIGKILL)
     assert (project.root / "dvc.lock").read_bytes() == before
     assert project.run()["reference"] == "ran"
     resumed = project.lock()["reference"]
     unbroken = project.dvc("repro", "--force", "--single-item", "reference")
     assert "Running stage 'reference'" in unbroken.stdout
     assert project.lock()["reference"] == resumed
+
+
+def test_ctrl_c_says_that_nothing_is_lost(project):
+    code, errors = stopped_in_training(project, signal.SIGINT)
+    assert code == 130
+    assert "stopped; finished stages and epochs are kept" in errors
+    assert "Traceback" not in errors
+    assert project.run()["reference"] == "ran"
 
 
 def test_a_stage_that_raises_is_one_line_and_the_next_run_goes_on(project):
@@ -85,8 +99,10 @@ def test_a_corrupt_cache_object_is_made_anew(project):
 def test_a_second_run_is_refused_while_one_is_at_work(project):
     from tasks import versioning
 
+    before = (project.root / "params.yaml").read_text()
     with versioning.workspace_lock(project.root):
-        ended = project.espalier("run", check=False)
+        ended = project.espalier("run", *settings("prune.amount=0.5"), check=False)
     assert ended.returncode == 1
     assert "another run" in ended.stderr
+    assert (project.root / "params.yaml").read_text() == before, "the run at work reads it too"
     assert project.espalier("run").returncode == 0

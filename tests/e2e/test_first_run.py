@@ -54,11 +54,12 @@ def test_what_is_shown_is_plain_and_fits_eighty_columns(first):
 
 
 def test_the_last_lines_say_where_everything_is(first):
-    report, mlflow, following = first[2].splitlines()[-3:]
+    report, mlflow, model, look, more = first[2].splitlines()[-5:]
     assert report == "Report      reports/report.html"
     assert mlflow.startswith("MLflow      run ")
-    assert mlflow.endswith("espalier-digits version 1")
-    assert following.startswith("Next        espalier ui")
+    assert model == "Model       espalier-digits version 1"
+    assert look == "Next        espalier ui"
+    assert more.strip() == "espalier run --set prune.amount=0.9"
 
 
 def test_prefect_holds_the_finished_run_with_its_table_and_links(first):

@@ -1,13 +1,18 @@
+import errno
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from flows.cli import _guarded, _next
 from flows.embedded import answers, free_port
 from flows.environment import enter
+from tasks.config import Params
+from tasks.registry import Registered
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +39,7 @@ def test_help_fits_one_screen(tmp_path, command):
     lines = espalier(tmp_path, *command, "--help").stdout.splitlines()
     assert 3 < len(lines) <= 24
     assert max(map(len, lines)) <= 80
+    assert not any(line.endswith("...") for line in lines[1:])
 
 
 def test_a_wrong_setting_is_one_list_exit_code_two_and_writes_nothing(root):
@@ -51,6 +57,39 @@ def test_a_folder_that_does_not_exist_is_one_line(tmp_path):
     assert ended.stderr.splitlines() == [
         "espalier: nowhere: no such folder; `espalier init nowhere --source FILE` makes a workspace"
     ]
+
+
+def test_a_place_that_cannot_be_written_is_one_line(capsys):
+    def refused():
+        raise PermissionError(errno.EACCES, "Permission denied", "work/params.yaml")
+
+    assert _guarded(refused) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "espalier: work/params.yaml: Permission denied; free space or fix permissions, then run again"
+    ]
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback():
+    def mistaken():
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "model.onnx")
+
+    with pytest.raises(FileNotFoundError):
+        _guarded(mistaken)
+
+
+@pytest.mark.parametrize(
+    ("version", "folder", "last"),
+    [
+        ("1", ".", "espalier run --set prune.amount=0.9"),
+        ("3", ".", "espalier compare espalier-mnist/2 espalier-mnist/3"),
+        ("3", "work/a", "espalier compare -C work/a espalier-mnist/2 espalier-mnist/3"),
+        (None, "work/a", "espalier run -C work/a --set registry.register=true"),
+    ],
+)
+def test_what_to_do_next_follows_from_what_there_is(version, folder, last):
+    registered = version and Registered("espalier-mnist", version, "http://there", existing=False)
+    result = SimpleNamespace(registered=registered)
+    assert _next(Params(), result, folder)[-1] == last
 
 
 def test_a_prefect_server_that_does_not_answer_is_one_line(root):
