@@ -49,8 +49,12 @@ class Reduction:
         Input of the network without the batch axis: `(width,)`, or the grid after pool or dct.
     rows
         Ascending positions of the training rows that stay (int64); None: all, or resampled each round.
-    row_factor, per_round, seed
-        Share of rows; `fixed` or `resampled`; what every draw is seeded with.
+    row_method, row_factor, per_round, seed
+        How rows were chosen; share of rows; `fixed` or `resampled`; what every draw is seeded with.
+    balanced
+        Whether every class gives as many rows as the others, not its share.
+    compare
+        Whether a training on as many random rows is to stand beside the one on `rows`.
     worth
         What the candidates were worth, float64: a score for every numeric column (selections) or the
         share of the variance each component carries (projections, encoders and grids).
@@ -65,9 +69,12 @@ class Reduction:
     encoder: tuple[Affine, ...] | None = None
     grid: Mapping[str, Any] | None = None
     rows: Array | None = None
+    row_method: str = "none"
     row_factor: float = 1.0
     per_round: str = "fixed"
     seed: int = 0
+    balanced: bool = False
+    compare: bool = False
     worth: Array | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
 
@@ -105,9 +112,12 @@ class Reduction:
             "shape": list(self.shape),
             "kept": None if self.kept is None else list(self.kept),
             "grid": None if self.grid is None else dict(self.grid),
+            "row_method": self.row_method,
             "row_factor": self.row_factor,
             "per_round": self.per_round,
             "seed": self.seed,
+            "balanced": self.balanced,
+            "compare": self.compare,
             "report": dict(self.report),
         }
 
@@ -130,9 +140,12 @@ class Reduction:
             encoder=_encoder(arrays),
             grid=spec["grid"],
             rows=arrays.get("rows"),
+            row_method=spec["row_method"],
             row_factor=spec["row_factor"],
             per_round=spec["per_round"],
             seed=spec["seed"],
+            balanced=spec["balanced"],
+            compare=spec["compare"],
             worth=arrays.get("worth"),
             report=spec["report"],
         )

@@ -4,145 +4,115 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.errors import EspalierError
+from tasks.reduction.covering import farthest_first
+from tasks.reduction.difficulty import cover_difficulty, hardest
+from tasks.reduction.duplicates import thin_out
+from tasks.reduction.medoids import medoids_in_chunks
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.row_config import RowsConfig
 from tasks.reduction.sample import Sample
+from tasks.reduction.strata import Indices, by_class, stratified, subset_size
 
-__all__ = [
-    "ROW_METHODS",
-    "RoundSampler",
-    "farthest_first",
-    "reduce_rows",
-    "round_sampler",
-    "select_rows",
-    "shares_of",
-    "subset_size",
-]
-
-Indices = NDArray[np.int64]
-POOL, BLOCK = 512, 4096
-"""Farthest rows looked at together, and rows whose distances are in memory at once."""
+__all__ = ["ROW_METHODS", "Pool", "RoundSampler", "reduce_rows", "round_sampler", "select_rows"]
 
 
-def subset_size(n: int, factor: float) -> int:
-    """Rows in a subset: the nearest whole number to `factor` x `n`, at least one."""
-    return max(1, round(factor * n))
-
-
-def shares_of(size: int, counts: NDArray[Any]) -> Indices:
-    """Divide `size` rows over strata of `counts` rows, in proportion, by largest remainder (Hamilton).
-
-    Examples
-    --------
-    >>> shares_of(4, np.array([5, 3, 2])).tolist()
-    [2, 1, 1]
-    """
-    exact = size * counts / counts.sum()
-    whole = np.floor(exact).astype(np.int64)
-    order = np.argsort(-(exact - whole), kind="stable")
-    whole[order[: size - whole.sum()]] += 1
-    return np.asarray(whole, dtype=np.int64)
-
-
-def _strata(y: NDArray[Any], task: str) -> list[Indices]:
-    """Rows of each class; all rows as one stratum for a numeric target."""
-    if task != "classification":
-        return [np.arange(len(y))]
-    return [np.flatnonzero(y == label) for label in np.unique(y)]
-
-
-def _stratified(
-    strata: list[Indices], factor: float, choose: Callable[[Indices, int], NDArray[Any]]
-) -> Indices:
-    counts = np.array([len(rows) for rows in strata])
-    quota = shares_of(subset_size(int(counts.sum()), factor), counts)
-    chosen = [choose(rows, int(k)) for rows, k in zip(strata, quota, strict=True) if k]
-    return np.sort(np.concatenate(chosen)).astype(np.int64)
-
-
-def _draw(strata: list[Indices], factor: float, rng: np.random.Generator) -> Indices:
-    return _stratified(strata, factor, lambda rows, k: rng.choice(rows, k, replace=False))
-
-
-def random(Z: NDArray[Any], y: NDArray[Any], factor: float, *, task: str, seed: int) -> Indices:
-    """Draw the same share of every class."""
-    return _draw(_strata(y, task), factor, np.random.default_rng(seed))
-
-
-def farthest_first(Z: NDArray[Any], k: int) -> Indices:
-    """Greedy k-center: start nearest the mean, then always take the row farthest from those taken.
-
-    The largest distance of any row to the nearest taken one is at most twice that of the best `k` rows
-    (Gonzalez, 1985). O(n k d), as matrix products of hundreds of rows, not as k passes over all of them.
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What a row method chooses from.
 
     Parameters
     ----------
     Z
-        (n, d), k <= n.
-
-    Returns
-    -------
-    (k,) in the order taken.
+        (n, d) rows in the reduced space.
+    config
+        Settings of the method.
+    rng
+        What random choices are drawn with.
+    errors
+        (n,) how wrong the reference is on each row; only some methods ask for them.
     """
-    points = Z.reshape(len(Z), -1).astype(np.result_type(Z, np.float32))
-    points -= points.mean(axis=0, dtype=np.float64)
-    square = np.einsum("ij,ij->i", points, points)
-    nearest = np.full(len(points), np.inf, points.dtype)
-    found = np.asarray([square.argmin()], dtype=np.int64)
-    taken = [found]
-    while (left := k - sum(map(len, taken))) > 0:
-        _approach(nearest, points, square, found)
-        found = _next_farthest(nearest, points, square, left)
-        taken.append(found)
-    return np.concatenate(taken)
+
+    Z: NDArray[Any]
+    config: Any
+    rng: np.random.Generator
+    errors: NDArray[Any] | None = None
 
 
-def _approach(nearest: NDArray[Any], points: NDArray[Any], square: NDArray[Any], found: Indices) -> None:
-    """Lower the squared distances (n,) to the nearest taken row by those to `found`; in place."""
-    centres = points[found]
-    for start in range(0, len(points), BLOCK):
-        rows = slice(start, start + BLOCK)
-        distance = square[rows, None] - 2 * (points[rows] @ centres.T) + square[found]
-        np.minimum(nearest[rows], distance.min(axis=1), out=nearest[rows])
-    nearest[found] = -np.inf
+RowMethod: TypeAlias = Callable[[Pool, Indices, int], Indices]
+"""From the rows of a class and how many of them should stay to those that do."""
 
 
-def _next_farthest(nearest: NDArray[Any], points: NDArray[Any], square: NDArray[Any], most: int) -> Indices:
-    """Take rows from a pool of the farthest, for as long as none outside it is farther."""
-    order = np.argpartition(-nearest, POOL) if len(nearest) > POOL else np.arange(len(nearest))
-    pool, outside = np.sort(order[:POOL]), nearest[order[POOL:]].max(initial=-np.inf)
-    inside, own = nearest[pool], square[pool]
-    distance = own[:, None] - 2 * (points[pool] @ points[pool].T) + own
-    found = [int(inside.argmax())]
-    while len(found) < min(most, len(pool)):
-        inside = np.minimum(inside, distance[found[-1]])
-        inside[found[-1]] = -np.inf
-        farthest = int(inside.argmax())
-        if inside[farthest] < outside or inside[farthest] == -np.inf:
-            break
-        found.append(farthest)
-    return pool[found]
+def random(pool: Pool, rows: Indices, k: int) -> Indices:
+    """Draw `k` of the rows."""
+    return pool.rng.choice(rows, k, replace=False)
 
 
-def k_center(Z: NDArray[Any], y: NDArray[Any], factor: float, *, task: str, seed: int) -> Indices:
-    """Cover the reduced space, class by class, each with its share of the rows."""
-    return _stratified(_strata(y, task), factor, lambda rows, k: rows[farthest_first(Z[rows], k)])
+def k_center(pool: Pool, rows: Indices, k: int) -> Indices:
+    """Cover the rows in the reduced space (Gonzalez, 1985)."""
+    return rows[farthest_first(pool.Z[rows], k)]
 
 
-def keep_all(Z: NDArray[Any], y: NDArray[Any], factor: float, *, task: str, seed: int) -> Indices:
+def k_medoids(pool: Pool, rows: Indices, k: int) -> Indices:
+    """Medoids of the rows in the reduced space (Kaufman and Rousseeuw, 1987), part by part when many."""
+    return rows[medoids_in_chunks(pool.Z[rows], k, pool.rng)]
+
+
+def el2n(pool: Pool, rows: Indices, k: int) -> Indices:
+    """Take the rows the reference is most wrong on (Paul et al., 2021)."""
+    return rows[hardest(_errors(pool)[rows], k)]
+
+
+def coverage_stratified(pool: Pool, rows: Indices, k: int) -> Indices:
+    """Take rows of every difficulty but the hardest (Zheng et al., 2023)."""
+    errors, config = _errors(pool)[rows], pool.config
+    return rows[cover_difficulty(errors, k, bins=config.bins, cutoff=config.cutoff, rng=pool.rng)]
+
+
+def near_duplicates(pool: Pool, rows: Indices, k: int) -> Indices:
+    """Drop rows next to a kept one of their class; with a quantile more than `k` may stay."""
+    return rows[thin_out(pool.Z[rows], k, pool.config.quantile)]
+
+
+def keep_all(pool: Pool, rows: Indices, k: int) -> Indices:
     """Keep every row."""
-    return np.arange(len(y), dtype=np.int64)
+    return rows
 
 
-ROW_METHODS: dict[str, Callable[..., Indices]] = {"none": keep_all, "random": random, "k_center": k_center}
+def _errors(pool: Pool) -> NDArray[Any]:
+    if pool.errors is None:
+        raise EspalierError(
+            f"reduce.rows.method: {pool.config.method} reads the trained reference's answers, and none were "
+            "given; train stage reference first, or use random or k_center"
+        )
+    return pool.errors
 
 
-def select_rows(config: RowsConfig, Z: NDArray[Any], y: NDArray[Any], *, task: str, seed: int) -> Indices:
+ROW_METHODS: dict[str, RowMethod] = {
+    "none": keep_all,
+    "random": random,
+    "k_center": k_center,
+    "k_medoids": k_medoids,
+    "el2n": el2n,
+    "coverage_stratified": coverage_stratified,
+    "near_duplicates": near_duplicates,
+}
+
+
+def select_rows(
+    config: RowsConfig,
+    Z: NDArray[Any],
+    y: NDArray[Any],
+    *,
+    task: str,
+    seed: int,
+    errors: NDArray[Any] | None = None,
+) -> Indices:
     """Choose the training rows that stay.
 
     Parameters
@@ -152,14 +122,22 @@ def select_rows(config: RowsConfig, Z: NDArray[Any], y: NDArray[Any], *, task: s
     Z
         (n, ...) rows in the reduced space.
     y
-        (n,) class codes, whose shares the subset keeps, or a numeric target.
+        (n,) class codes, whose shares the subset keeps (or evens out), or a numeric target.
+    errors
+        (n,) `error_norms` of the reference; for the methods that rank by them.
 
     Returns
     -------
-    Ascending int64 positions, `subset_size(n, factor)` of them; with fewer than one row a class, the largest
-    classes keep theirs.
+    Ascending int64 positions, `subset_size(n, factor)` of them (near_duplicates with a quantile: at least so
+    many); with fewer than one row a class, the largest classes keep theirs.
     """
-    return ROW_METHODS[config.method](Z, y, config.factor, task=task, seed=seed)
+    balanced = bool(getattr(config, "balanced", False))
+    strata = by_class(y, task, balanced=balanced)
+    if config.factor == 1:
+        return np.arange(len(y), dtype=np.int64)
+    pool = Pool(Z.reshape(len(Z), -1), config, np.random.default_rng(seed), errors)
+    method = ROW_METHODS[config.method]
+    return stratified(strata, config.factor, lambda rows, k: method(pool, rows, k), balanced)
 
 
 def reduce_rows(config: RowsConfig, reduction: Reduction, sample: Sample) -> Reduction:
@@ -167,17 +145,21 @@ def reduce_rows(config: RowsConfig, reduction: Reduction, sample: Sample) -> Red
 
     Fixed rows are chosen now, in the reduced space; resampled ones by `round_sampler`, epoch by epoch.
     """
-    n = len(sample.y)
-    rows = None
+    n, rows, balanced = len(sample.y), None, bool(getattr(config, "balanced", False))
+    by_class(sample.y, sample.task, balanced=balanced)
     if config.method != "none" and config.factor < 1 and config.per_round == "fixed":
         Z = reduction.transform(sample.features, sample.plan)
-        rows = select_rows(config, Z, sample.y, task=sample.task, seed=sample.seed)
-    facts = {**config.model_dump(), "before": n, "after": subset_size(n, config.factor)}
+        rows = select_rows(config, Z, sample.y, task=sample.task, seed=sample.seed, errors=sample.errors)
+    left = subset_size(n, config.factor) if rows is None else len(rows)
+    facts = {**config.model_dump(), "before": n, "after": left}
     return replace(
         reduction,
         rows=rows,
+        row_method=config.method,
         row_factor=config.factor,
         per_round=config.per_round,
+        balanced=balanced,
+        compare=rows is not None and bool(getattr(config, "compare", False)),
         report={"columns": dict(reduction.report), "rows": facts},
     )
 
@@ -196,24 +178,31 @@ class RoundSampler:
         With the epoch it seeds the draw, so a resumed training sees the rounds it would have seen.
     fixed
         Ascending positions used every round, when not resampled.
+    balanced
+        Whether every class gives the same number, not the same share.
     """
 
     strata: list[Indices]
     factor: float
     seed: int
     fixed: Indices | None = None
+    balanced: bool = False
 
     def __call__(self, epoch: int) -> Indices:
         """Ascending positions of the rows of `epoch` (from 0)."""
         if self.fixed is not None:
             return self.fixed
-        return _draw(self.strata, self.factor, np.random.default_rng([self.seed, epoch]))
+        rng = np.random.default_rng([self.seed, epoch])
+        return stratified(
+            self.strata, self.factor, lambda rows, k: rng.choice(rows, k, replace=False), self.balanced
+        )
 
 
 def round_sampler(reduction: Reduction, y: NDArray[Any], task: str) -> RoundSampler | None:
     """Return the sampler a training on the full rows `y` uses, None when every row is used every epoch."""
     if reduction.per_round == "resampled" and reduction.row_factor < 1:
-        return RoundSampler(_strata(y, task), reduction.row_factor, reduction.seed)
+        strata, balanced = by_class(y, task), reduction.balanced
+        return RoundSampler(strata, reduction.row_factor, reduction.seed, balanced=balanced)
     if reduction.rows is not None:
         return RoundSampler([], reduction.row_factor, reduction.seed, fixed=reduction.rows)
     return None

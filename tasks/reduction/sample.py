@@ -38,6 +38,8 @@ class Sample:
         What random methods draw with.
     valid
         (m, d) features of the validation rows; only an early stop asks for them.
+    errors
+        (n,) how wrong the reference is on each training row; only row methods that rank by it ask for them.
     """
 
     features: NDArray[Any]
@@ -47,6 +49,7 @@ class Sample:
     scores: NDArray[Any] | None = None
     seed: int = 0
     valid: NDArray[Any] | None = None
+    errors: NDArray[Any] | None = None
     _memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: str, compute: Callable[[], T]) -> T:

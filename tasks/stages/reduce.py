@@ -24,8 +24,10 @@ from tasks.data.cleaner import Cleaner
 from tasks.errors import EspalierError
 from tasks.reduction.charts import draw, ranking
 from tasks.reduction.column_config import ColumnsConfig, needs_reference
+from tasks.reduction.row_config import RowsConfig, ScoredRows, needs_errors
 from tasks.reduction.sample import Sample
 from tasks.search.components import ProbeTraining, fit_reduction
+from tasks.search.difficulty import reference_errors
 from tasks.search.relevance import first_layer_norms
 from tasks.stages.common import stage_main, timed
 from tasks.training.device import cpu_threads
@@ -42,6 +44,7 @@ def run(root: Path) -> None:
     with timed(layout, "reduce"), cpu_threads(params.train.threads):
         cleaner, train = load_cleaner(layout.cleaner), load_rows(layout.rows("train"))
         valid = load_rows(layout.rows("valid"))
+        probe = ProbeTraining(cleaner, train, valid, params.model, params.train, root)
         sample = Sample(
             cleaner.plan.transform(train.X),
             learning_target(cleaner.target, train.y).numpy(),
@@ -50,14 +53,21 @@ def run(root: Path) -> None:
             _norms(layout, cleaner, params.reduce.columns),
             params.train.seed,
             cleaner.plan.transform(valid.X),
+            _errors(layout, probe, params.reduce.rows),
         )
-        probe = ProbeTraining(cleaner, train, valid, params.model, params.train, root)
         reduction = fit_reduction(params.reduce, sample, probe)
         save_reduction(layout.reduction, reduction)
         write_json(layout.report("reduce"), reduction.report)
         write_csv(layout.plot("reduce"), ranking(reduction, cleaner.plan))
         write_bytes(layout.plot("reduce").with_suffix(".png"), draw(reduction, cleaner.plan))
     _tell(reduction.report)
+
+
+def _errors(layout: Layout, probe: ProbeTraining, config: RowsConfig) -> NDArray[Any] | None:
+    """How wrong the reference is on each training row, where it is asked for."""
+    if not isinstance(config, ScoredRows) or not needs_errors(config):
+        return None
+    return reference_errors(config, load_graph(layout.model("reference"), layout.root), probe)
 
 
 def _norms(layout: Layout, cleaner: Cleaner, config: ColumnsConfig) -> NDArray[Any] | None:

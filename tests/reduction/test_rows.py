@@ -6,25 +6,22 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from tasks.reduction.covering import farthest_first
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.row_config import KCenterRows, NoRows, RandomRows, RowsConfig
-from tasks.reduction.rows import (
-    ROW_METHODS,
-    farthest_first,
-    round_sampler,
-    select_rows,
-    shares_of,
-    subset_size,
-)
+from tasks.reduction.rows import ROW_METHODS, round_sampler, select_rows
+from tasks.reduction.strata import shares_of, subset_size
 
 N = 100
 Y = np.array([0] * 60 + [1] * 30 + [2] * 10)
 Z = np.random.default_rng(0).normal(size=(N, 3)).astype(np.float32)
 
+ERRORS = np.random.default_rng(1).exponential(size=N)
+
 
 def choose(method: str, factor: float = 0.5, *, seed: int = 0, task: str = "classification") -> np.ndarray:
     config = TypeAdapter(RowsConfig).validate_python({"method": method, "factor": factor})
-    return select_rows(config, Z, Y, task=task, seed=seed)
+    return select_rows(config, Z, Y, task=task, seed=seed, errors=ERRORS)
 
 
 def radius(points: np.ndarray, centres: np.ndarray) -> float:
@@ -102,8 +99,8 @@ def step_by_step(points: np.ndarray, k: int) -> list[int]:
 def test_farthest_first_takes_the_farthest_row_whatever_is_looked_at_together(
     pool: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.reduction.rows.POOL", pool)
-    monkeypatch.setattr("tasks.reduction.rows.BLOCK", block)
+    monkeypatch.setattr("tasks.reduction.covering.POOL", pool)
+    monkeypatch.setattr("tasks.reduction.covering.BLOCK", block)
     points = np.random.default_rng(1).normal(size=(60, 3))
     assert farthest_first(points, 40).tolist() == step_by_step(points, 40)
 

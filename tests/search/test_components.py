@@ -144,6 +144,8 @@ def test_rows_are_chosen_after_the_columns_and_both_are_reported() -> None:
         "method": "k_center",
         "factor": 0.5,
         "per_round": "fixed",
+        "balanced": False,
+        "compare": True,
         "before": 60,
         "after": 30,
     }

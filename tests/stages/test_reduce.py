@@ -126,6 +126,18 @@ def test_rows_of_k_center_stand_among_the_training_rows(root: Path) -> None:
     assert np.all((chosen >= 0) & (chosen < n))
 
 
+@pytest.mark.parametrize("answers", ["final", "early"])
+def test_difficulty_is_the_references(root: Path, answers: str) -> None:
+    rows = {"method": "el2n", "factor": 0.2, "answers": answers, "epochs": 1, "networks": 2}
+    first = reduced(root, {"method": "pca", "components": 4}, rows)
+    hard = load_reduction(Layout(root).reduction).rows
+    assert hard is not None
+    assert first["rows"]["after"] == len(hard)
+    graph, train_rows = load_graph(Layout(root).model("reference")), load_rows(Layout(root).rows("train"))
+    right = graph(torch.from_numpy(train_rows.X)).argmax(dim=1).numpy() == train_rows.y
+    assert right[hard].mean() < right.mean()
+
+
 def test_the_small_network_trains_on_what_the_stage_left(root: Path) -> None:
     resampled: dict[str, object] = {"method": "random", "factor": 0.5, "per_round": "resampled"}
     reduced(root, {"method": "pool", "kernel": 2}, resampled)
