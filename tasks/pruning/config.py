@@ -43,8 +43,8 @@ class FinetuneConfig(Section):
 class _PruneSection(Section):
     importance: Importance = Field(
         "magnitude",
-        description="what ranks weights or units: magnitude | taylor (first order) | hessian (second order) | "
-        "lamp (magnitude adapted to each layer) | activation (weight times its input) | random; for units also "
+        description="what ranks weights or units: magnitude | taylor (first order) | hessian (second) | lamp "
+        "(magnitude adapted to each layer) | activation (weight times input) | random; for units also "
         "batch_norm (scales) | decomposition (the next layer makes up for those that leave)",
     )
     norm: Literal["l1", "l2"] = Field("l2", description="magnitude of a unit's weights: l1 | l2")
@@ -133,8 +133,8 @@ class UnstructuredConfig(_PruneSection):
         return (
             (
                 self.importance in ("batch_norm", "decomposition"),
-                f"importance {self.importance} ranks units, not weights; use method structured, or importance "
-                "magnitude, taylor, hessian, lamp, activation or random",
+                f"importance {self.importance} ranks units, not weights; use method structured, or "
+                "importance magnitude, taylor, hessian, lamp, activation or random",
             ),
             (
                 by_value and self.amount is not None,

@@ -57,7 +57,9 @@ def unit_scores(
     chosen, saliency = criterion("magnitude", network, calibration)
     for group in groups:
         if group.name not in scores:
-            scores[group.name] = _share_left(chosen.units(saliency, group.slices, group.width).double())
+            sizes = chosen.units(saliency, group.slices, group.width)
+            assert sizes is not None  # magnitude looks at every weight
+            scores[group.name] = _share_left(sizes.double())
     return {group.name: scores[group.name] for group in groups}
 
 

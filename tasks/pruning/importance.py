@@ -1,4 +1,4 @@
-"""Criteria: how much each weight matters, and how that adds up for a unit."""
+"""Criteria: how the saliency of weights ranks them, and how it adds up for a unit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from tasks.errors import EspalierError
-from tasks.training.losses import label_loss
+from tasks.pruning.saliency import (
+    Calibration,
+    Saliency,
+    absolute,
+    activation,
+    hessian,
+    magnitude,
+    norm_scale,
+    random,
+    taylor,
+)
 
 __all__ = [
     "CRITERIA",
@@ -20,29 +30,8 @@ __all__ = [
     "check_answers",
     "check_finite",
     "criterion",
+    "layer_adaptive",
 ]
-
-Saliency = dict[str, Tensor]
-"""Parameter name -> non-negative tensor of the parameter's shape."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Training rows that a criterion may look at.
-
-    Attributes
-    ----------
-    X : Tensor, (n, *input shape)
-    y : Tensor, (n,)
-    task : "classification" or "regression"
-    seed : int
-        For criteria that draw numbers.
-    """
-
-    X: Tensor
-    y: Tensor
-    task: str
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -68,53 +57,33 @@ class Slice:
 
 @dataclass(frozen=True)
 class Criterion:
-    """One line of the table: a saliency per weight, and how a group's slices become scores of units."""
+    """One line of the table.
+
+    Attributes
+    ----------
+    weights
+        Saliency of the weights it looks at.
+    units
+        Saliency, a group's slices, its width -> scores of its units, or None where it looks at none of them.
+    single
+        Saliency of a layer's weights -> what single weights are ranked by.
+    """
 
     weights: Callable[[nn.Module, Calibration], Saliency]
-    units: Callable[[Saliency, tuple[Slice, ...], int], Tensor]
+    units: Callable[[Saliency, tuple[Slice, ...], int], Tensor | None]
+    single: Callable[[Tensor], Tensor] = lambda saliency: saliency
 
 
-def magnitude(network: nn.Module, calibration: Calibration) -> Saliency:
-    """``w ** 2`` (Han et al., 2015; L2 over a unit's weights as in Li et al., 2017)."""
-    del calibration
-    return {name: weight.detach().square() for name, weight in network.named_parameters()}
-
-
-def taylor(network: nn.Module, calibration: Calibration) -> Saliency:
-    """``|w * dL/dw|`` on calibration rows: first-order change of the loss (Molchanov et al., 2019)."""
-    names, weights = zip(*network.named_parameters(), strict=True)
-    frozen = [weight.requires_grad for weight in weights]
-    training = network.training
-    try:
-        network.eval().requires_grad_(True)
-        outputs = network(calibration.X.to(weights[0].device)).cpu()
-        loss = label_loss(calibration.task, outputs, calibration.y)
-        gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
-    finally:
-        network.train(training)
-        for weight, flag in zip(weights, frozen, strict=True):
-            weight.requires_grad_(flag)
-    return {
-        name: (weight.detach() * gradient).abs()
-        for name, weight, gradient in zip(names, weights, gradients, strict=True)
-    }
-
-
-def random(network: nn.Module, calibration: Calibration) -> Saliency:
-    """Uniform in [0, 1): the rival that every criterion has to beat."""
-    generator = torch.Generator().manual_seed(calibration.seed)
-    return {
-        name: torch.rand(weight.shape, generator=generator) for name, weight in network.named_parameters()
-    }
-
-
-def sum_over_group(saliency: Saliency, slices: tuple[Slice, ...], width: int) -> Tensor:
+def sum_over_group(saliency: Saliency, slices: tuple[Slice, ...], width: int) -> Tensor | None:
     """Add up everything that goes with a unit, over all coupled layers (Fang et al., 2023); mean 1.
 
     Dividing by the mean makes layers of different size comparable under a global scope.
     """
+    known = [part for part in slices if part.parameter in saliency]
+    if not known:
+        return None
     total = torch.zeros(width)
-    for part in slices:
+    for part in known:
         value = saliency[part.parameter].transpose(0, part.dim)
         total.index_add_(0, part.units, value.reshape(len(value), -1).sum(1)[part.positions])
     mean = total.mean()
@@ -128,9 +97,36 @@ def first_of_group(saliency: Saliency, slices: tuple[Slice, ...], width: int) ->
     return first[root.positions]
 
 
+def layer_adaptive(squares: Tensor) -> Tensor:
+    """``w_u^2 / sum of w_v^2 over v with w_v^2 >= w_u^2``, a layer's own (Lee et al., 2021, LAMP).
+
+    The largest has 1 in every layer, so a global ranking never empties one.
+
+    Examples
+    --------
+    >>> layer_adaptive(torch.tensor([1.0, 3.0, 0.0])).tolist()
+    [0.25, 1.0, 0.0]
+    """
+    order = torch.argsort(squares.flatten(), stable=True, descending=True)
+    ordered = squares.flatten()[order].double()
+    scores = ordered / ordered.cumsum(0).clamp(min=torch.finfo(torch.float64).tiny)
+    return torch.empty_like(squares.flatten()).index_copy_(0, order, scores.to(squares)).view(squares.shape)
+
+
+def layer_adaptive_units(saliency: Saliency, slices: tuple[Slice, ...], width: int) -> Tensor | None:
+    """LAMP over the units' own sums."""
+    total = sum_over_group(saliency, slices, width)
+    return None if total is None else layer_adaptive(total)
+
+
 CRITERIA: dict[str, Criterion] = {
     "magnitude": Criterion(magnitude, sum_over_group),
+    "magnitude_l1": Criterion(absolute, sum_over_group),
     "taylor": Criterion(taylor, sum_over_group),
+    "hessian": Criterion(hessian, sum_over_group),
+    "lamp": Criterion(magnitude, layer_adaptive_units, layer_adaptive),
+    "batch_norm": Criterion(norm_scale, sum_over_group),
+    "activation": Criterion(activation, sum_over_group),
     "random": Criterion(random, first_of_group),
 }
 

@@ -69,11 +69,12 @@ def choose_weights(
     weights = {name: weight.detach().cpu() for name, weight in prunable_weights(network).items()}
     if config.threshold is not None:
         return keep_above(weights, config.threshold, scope=config.scope)
-    _, saliency = criterion(config.importance, network, calibration)
+    chosen, saliency = criterion(config.criterion, network, calibration)
+    scores = {name: chosen.single(saliency[name]) for name in weights}
     masks = masks_of(network)
     scores = {
-        name: saliency[name].masked_fill(~masks[name].cpu(), -torch.inf) if name in masks else saliency[name]
-        for name in weights
+        name: score.masked_fill(~masks[name].cpu(), -torch.inf) if name in masks else score
+        for name, score in scores.items()
     }
     choice = keep_largest(scores, _count(weights, config.scope, share or 0.0))
     kept = {name: keep & masks[name].cpu() if name in masks else keep for name, keep in choice.keep.items()}

@@ -1,7 +1,17 @@
+from typing import get_args
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.pruning.config import NoPruneConfig, PruneConfig, StructuredConfig, UnstructuredConfig, steps_of
+from tasks.pruning.config import (
+    Importance,
+    NoPruneConfig,
+    PruneConfig,
+    StructuredConfig,
+    UnstructuredConfig,
+    steps_of,
+)
+from tasks.pruning.importance import CRITERIA
 
 CONFIG: TypeAdapter = TypeAdapter(PruneConfig)
 
@@ -47,6 +57,9 @@ def test_structured_without_an_amount_is_refused():
         ({"rounds": 3}, "rounds 3 needs schedule iterative"),
         ({"schedule": "gradual", "threshold": 0.1}, "schedule gradual needs amount"),
         ({"importance": "taylor", "threshold": 0.1}, "importance taylor needs amount"),
+        ({"importance": "batch_norm"}, "importance batch_norm ranks units, not weights"),
+        ({"importance": "decomposition"}, "importance decomposition ranks units, not weights"),
+        ({"importance": "taylor", "norm": "l1"}, "norm l1 is of importance magnitude"),
         ({"schedule": "gradual", "finetune": {"epochs": 0}}, "finetune.epochs must be at least 1"),
     ],
 )
@@ -95,3 +108,14 @@ def test_a_step_cannot_go_back_behind_a_removal_of_units(keys):
 def test_a_recipe_without_steps_is_refused():
     with pytest.raises(ValidationError, match="at least 1"):
         CONFIG.validate_python({"method": "steps", "steps": []})
+
+
+@pytest.mark.parametrize("importance", get_args(Importance))
+def test_every_importance_has_a_criterion(importance):
+    known = CONFIG.validate_python({"method": "structured", "importance": importance}).criterion
+    assert known in CRITERIA or known == "decomposition"
+
+
+def test_the_norm_chooses_between_the_magnitudes():
+    names = [StructuredConfig(norm=norm).criterion for norm in ("l2", "l1")]
+    assert names == ["magnitude", "magnitude_l1"]

@@ -22,6 +22,14 @@ METHODS = {
     "local units": {"method": "structured", "amount": 0.5},
     "global units": {"method": "structured", "amount": 0.5, "scope": "global", "importance": "taylor"},
     "units in rounds": {"method": "structured", "amount": 0.6, "rounds": 2, "importance": "random"},
+    "decomposed units": {"method": "structured", "amount": 0.5, "importance": "decomposition"},
+    "decomposed units of all layers": {
+        "method": "structured",
+        "amount": 0.5,
+        "scope": "global",
+        "importance": "decomposition",
+        "rounds": 2,
+    },
     "local weights": {"method": "unstructured", "amount": 0.75},
     "global weights": {
         "method": "unstructured",
@@ -209,6 +217,30 @@ def test_pruned_weights_are_the_smallest_of_the_trained_network(network, run):
     pruned = run(config(epochs=0, method="unstructured", amount=0.5, scope="global")).network
     pairs = [(w.detach().abs(), pruned.get_parameter(n) != 0) for n, w in prunable_weights(network).items()]
     assert min(w[kept].min() for w, kept in pairs) >= max(w[~kept].max() for w, kept in pairs)
+
+
+@pytest.mark.parametrize("importance", ["magnitude", "taylor", "hessian", "lamp", "activation", "random"])
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_every_criterion_prunes_units_and_weights_under_every_scope(run, importance, scope, network):
+    keys = {"importance": importance, "scope": scope, "amount": 0.5}
+    smaller = run(config(epochs=0, method="structured", **keys)).network
+    assert sum(widths(smaller).values()) < sum(widths(network).values())
+    sparse = run(config(epochs=0, method="unstructured", **keys)).network
+    assert zeros(sparse) > zeros(network)
+
+
+def test_batch_norm_scales_prune_what_has_them_and_leave_the_rest(run, network, family):
+    settings = config(epochs=0, method="structured", amount=0.5, importance="batch_norm")
+    if family in ("mlp", "user"):
+        with pytest.raises(
+            EspalierError, match=r"importance batch_norm: no units .* use importance magnitude"
+        ):
+            run(settings)
+        return
+    pruned = run(settings)
+    assert sum(widths(pruned.network).values()) < sum(widths(network).values())
+    if family == "resmlp":
+        assert any(note.startswith("body.1.wide left alone") for note in pruned.report["notes"])
 
 
 def test_without_epochs_nothing_is_trained(run):
