@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import Field, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import CommentMark, MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from ruamel.yaml.tokens import CommentToken
 
 from tasks.artifacts import Layout, write_text
 from tasks.data.config import CleanConfig, SourceConfig
@@ -220,7 +221,29 @@ def _drop_strangers(document: Any, keys: Sequence[str], kept: Sequence[Sequence[
         siblings = siblings[key]
     for name in [name for name in siblings if fields and name not in fields]:
         if [*keys[:-1], name] not in kept:
-            del siblings[name]
+            _remove(siblings, name)
+
+
+def _remove(siblings: CommentedMap, name: str) -> None:
+    """Remove a key; the blank line below it, which parts two sections, goes to the one that is last now."""
+    holder, key = _innermost(siblings, name)
+    comment = holder.ca.items.get(key)
+    below = comment[2].value.partition("\n")[2] if comment and comment[2] else ""
+    del siblings[name]
+    if not below or not siblings:
+        return
+    holder, key = _innermost(siblings, list(siblings)[-1])
+    comment = holder.ca.items.setdefault(key, [None, None, None, None])
+    own = comment[2].value.partition("\n")[0] if comment[2] else ""
+    comment[2] = CommentToken(f"{own}\n{below}", comment[2].start_mark if comment[2] else CommentMark(0))
+
+
+def _innermost(mapping: CommentedMap, key: str) -> tuple[CommentedMap, str]:
+    """Return where the text below `key` is kept: at the last key of the mapping it holds, if it holds one."""
+    value = mapping[key]
+    if isinstance(value, CommentedMap) and value and not value.fa.flow_style():
+        return _innermost(value, list(value)[-1])
+    return mapping, key
 
 
 def overridden(text: str, overrides: Sequence[str]) -> tuple[str, Params]:

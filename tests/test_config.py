@@ -193,6 +193,23 @@ def test_another_method_drops_the_options_it_does_not_know(root):
     assert "components: 196" not in (root / "params.yaml").read_text()
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model.method=linear"],
+        ["model.method=user", "model.builder=nets.mine:build"],
+        ["prune.method=none"],
+        ["prune.method=unstructured"],
+        ["clean.outliers.method=iqr", "clean.outliers.strength=2"],
+    ],
+)
+def test_sections_stay_apart_when_a_method_changes(overrides):
+    text, _ = overridden(TEXT, overrides)
+    assert text.count("\n\n") == TEXT.count("\n\n")
+    assert re.search(r"\n\ntrain:", text)
+    assert re.search(r"\n\nexport:", text)
+
+
 def test_an_option_given_with_its_method_is_kept():
     _, params = overridden(TEXT, ["reduce.columns.method=pca", "reduce.columns.components=0.9"])
     assert params.reduce.columns.components == 0.9

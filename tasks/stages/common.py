@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -15,15 +16,23 @@ from ruamel.yaml import YAML
 from tasks.artifacts import Layout, write_json
 from tasks.errors import EspalierError
 
-__all__ = ["declared_deps", "stage_main", "timed"]
+__all__ = ["Watch", "declared_deps", "stage_main", "timed"]
+
+
+@dataclass
+class Watch:
+    """A stage's stopwatch; earlier: seconds an interrupted attempt spent on what this one went on from."""
+
+    earlier: float = 0.0
 
 
 @contextmanager
-def timed(layout: Layout, stage: str) -> Iterator[None]:
+def timed(layout: Layout, stage: str) -> Iterator[Watch]:
     """Write the seconds of the block to `layout.timing(stage)` when it ends well."""
-    started = time.perf_counter()
-    yield
-    write_json(layout.timing(stage), {"stage": stage, "seconds": round(time.perf_counter() - started, 3)})
+    started, watch = time.perf_counter(), Watch()
+    yield watch
+    seconds = watch.earlier + time.perf_counter() - started
+    write_json(layout.timing(stage), {"stage": stage, "seconds": round(seconds, 3)})
 
 
 def declared_deps(root: Path, stage: str) -> list[str] | None:

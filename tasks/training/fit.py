@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -90,7 +89,6 @@ def fit(
     >>> done.history[-1].valid_metric
     1.0
     """
-    started = time.perf_counter()
     valid = valid if valid is not None and len(valid) else None
     with runtime(config) as device, isolated(device):
         copied, amp = copy.deepcopy(network).to(device).train(), mixed_dtype(config, device)
@@ -120,7 +118,7 @@ def fit(
             if on_epoch:
                 on_epoch(run.history[-1])
         copied.load_state_dict(run.best)
-    return Fit(copied.cpu().eval(), tuple(run.history), run.best_epoch, time.perf_counter() - started)
+    return Fit(copied.cpu().eval(), tuple(run.history), run.best_epoch, run.seconds, run.earlier)
 
 
 def _class_weights(

@@ -66,9 +66,12 @@ class Fit:
         the last epoch when there are no validation rows; 0 when nothing was trained.
     seconds
         Wall-clock time of this call.
+    earlier
+        Seconds up to the checkpoint it went on from.
     """
 
     network: nn.Module
     history: tuple[EpochRecord, ...]
     best_epoch: int
     seconds: float
+    earlier: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -51,6 +52,13 @@ class Run:
     history: list[EpochRecord] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
+    started: float = field(default_factory=time.perf_counter)
+    earlier: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time since this call began."""
+        return time.perf_counter() - self.started
 
     @property
     def finished(self) -> bool:
@@ -140,6 +148,7 @@ def save(run: Run, checkpoint: Checkpoint, key: str) -> None:
     state: dict[str, Any] = {"key": key, "best_epoch": run.best_epoch}
     state["history"] = [asdict(record) for record in run.history]
     state["scaler"] = run.scaler.state_dict() if run.scaler else None
+    state["seconds"] = run.earlier + run.seconds
     checkpoint.save(tensors, state)
 
 
@@ -150,6 +159,7 @@ def resume(run: Run, checkpoint: Checkpoint, key: str) -> None:
         return
     run.history = [EpochRecord(**record) for record in saved.state["history"]]
     run.best_epoch = saved.state["best_epoch"]
+    run.earlier = saved.state.get("seconds", 0.0)
     groups: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "optimiser": {}}
     for name, tensor in saved.tensors.items():
         group, _, rest = name.partition(".")

@@ -15,6 +15,13 @@ def test_the_seconds_of_a_stage_are_written_when_it_ends_well(tmp_path):
     assert json.loads(layout.timing("clean").read_text())["stage"] == "clean"
 
 
+def test_the_seconds_of_an_interrupted_attempt_count(tmp_path):
+    layout = Layout(tmp_path)
+    with timed(layout, "train") as watch:
+        watch.earlier = 60.0
+    assert json.loads(layout.timing("train").read_text())["seconds"] >= 60.0
+
+
 def test_a_stage_that_fails_leaves_no_time(tmp_path):
     with pytest.raises(ValueError, match="broken"), timed(Layout(tmp_path), "clean"):
         raise ValueError("broken")

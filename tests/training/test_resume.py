@@ -89,6 +89,7 @@ def told(network, rows, valid, config, checkpoint, **options):
 def test_only_the_missing_epochs_are_trained(stopped, rows, valid_rows, make_net, settings):
     done, epochs = told(make_net(), rows, valid_rows, settings(), stopped)
     assert epochs == [4, 5]
+    assert done.earlier > 0
     assert done.history == fit(make_net(), rows, valid_rows, settings(), **CLASSES).history
 
 
