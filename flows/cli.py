@@ -180,6 +180,28 @@ def compare(
     typer.echo(f"\n{found.url}")
 
 
+@app.command(short_help="Compress a trained network within a budget.")
+def compress_model(
+    model: Annotated[str, typer.Option(metavar="MODULE:FUNCTION", help="Builds the network, as in nets/.")],
+    weights: Annotated[Path, typer.Option(metavar="FILE", help="Its trained state: .safetensors or .pth.")],
+    data: Annotated[str, typer.Option(metavar="FILE", help="Rows as the network takes them.")],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="Column to predict.")],
+    valid: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Rows it was not trained on; else part of --data.")
+    ] = None,
+    budget: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="max_bytes=20000 and such; repeatable.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path("compressed"),
+    folder: Folder = Path(),
+) -> None:
+    """Compress a trained network within a budget: no workspace, no server, nothing recorded."""
+    from flows.compress_model import Request, run
+
+    request = Request(model, weights, data, valid, target, budget or [], out)
+    run(request, folder.resolve(), typer.echo)
+
+
 @app.command(short_help="Check the set-up, and say what to do.")
 def doctor(folder: Folder = Path()) -> None:
     """Check versions, servers, ports, locks and remotes, and say what to do."""
@@ -193,7 +215,7 @@ def doctor(folder: Folder = Path()) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Serve the MLflow and Prefect pages until Ctrl-C.")
 def ui(folder: Folder = Path()) -> None:
     """Serve the MLflow and Prefect pages on loopback until Ctrl-C."""
     root = _workspace(folder)

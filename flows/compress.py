@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import flow
+from prefect.runtime import flow_run
 
+from flows.unfinished import noted
 from tasks import pipeline
 from tasks.outcome import StageOutcome
 
@@ -41,7 +43,7 @@ def compress(root: Path) -> Compressed:
     EspalierError
         What the user can act on; everything finished so far is kept, and the next run goes on from there.
     """
-    with pipeline.alone(root), pipeline.recorder(root) as recorder:
+    with pipeline.alone(root), noted(root, flow_run.id), pipeline.recorder(root) as recorder:
         outcomes = (
             pipeline.fetch(root),
             pipeline.clean(root),

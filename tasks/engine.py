@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from tasks.artifacts import save_graph
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
 from tasks.files import write_bytes, write_json
@@ -81,9 +82,15 @@ class Compressed:
         return answers
 
     def save(self, folder: str | Path) -> Path:
-        """Write `model.onnx` and `report.json`, whole or not at all; return the folder."""
+        """Write `model.onnx` and `report.json`, each whole or not at all; return the folder.
+
+        A network that came from a builder is also written as `spec.json` and `weights.safetensors`, from
+        which `tasks.artifacts.load_graph` makes it again.
+        """
         place = Path(folder)
         write_bytes(place / "model.onnx", exported(self.graph))
+        if getattr(self.graph.network, "builder", ""):
+            save_graph(place, self.graph)
         write_json(place / "report.json", self.report)
         return place
 
@@ -244,7 +251,10 @@ def _graph(
     network: nn.Module, plan: NumericPlan, shape: tuple[int, ...] | None, task: str, labels: list[str] | None
 ) -> Graph:
     given = shape or (len(plan.names),)
-    wrapped = UserNetwork(copy.deepcopy(network), "", given, len(labels or [0])).cpu().float()
+    copied = copy.deepcopy(network)
+    known = isinstance(copied, UserNetwork)
+    wrapped = copied if known else UserNetwork(copied, "", given, len(labels or [0]))
+    wrapped = wrapped.cpu().float()
     reducer = nn.Identity() if shape is None else nn.Sequential(Grid(torch.arange(len(plan.names)), shape))
     head = Unscale() if task == "regression" else Softmax()
     return Graph(plan.names, preprocess(plan), reducer, wrapped, head, task, labels).eval()

@@ -126,7 +126,7 @@ class Bench:
         recovers_inputs = setting.columns < 1 and setting.units == 1 and epochs
         least = 1e-9 if recovers_inputs else 0.0  # nothing to remove, yet something to recover from
         amount = max(1.0 - setting.units, least)
-        return StructuredConfig(amount=amount, importance="magnitude", finetune=finetune)
+        return StructuredConfig(amount=amount, importance="decomposition", finetune=finetune)
 
 
 def _with_network(graph: Graph, network: Any) -> Graph:

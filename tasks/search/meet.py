@@ -16,7 +16,7 @@ from tasks.search.ladder import most_aggressive
 __all__ = ["COLUMNS", "UNITS", "Met", "meet"]
 
 COLUMNS = (1.0, 0.5, 0.25, 0.12)
-UNITS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)
+UNITS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.008, 0.004)
 _STEP = 2**0.5
 _LEVELS = 2
 _FINALISTS = 3

@@ -34,7 +34,9 @@ def root(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["init"], ["compare"], ["doctor"], ["ui"]])
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["init"], ["compare"], ["compress-model"], ["doctor"], ["ui"]]
+)
 def test_help_fits_one_screen(tmp_path, command):
     lines = espalier(tmp_path, *command, "--help").stdout.splitlines()
     assert 3 < len(lines) <= 24

@@ -23,7 +23,7 @@ class World:
         self.seconds = 0.0
 
     def figures(self, setting: Setting, lost: float) -> Figures:
-        size = round(10_000 * setting.columns * setting.units**2 + 100 * setting.units)
+        size = 20 + round(10_000 * setting.columns * setting.units**2 + 100 * setting.units)
         return Figures(size, size, 5 + size / 700, 0.95 - lost)
 
     def lost(self, setting: Setting) -> float:
@@ -96,4 +96,6 @@ def test_the_time_box_ends_the_search_with_what_there_is():
 def test_every_probe_is_recorded_with_its_figures():
     found = search(World())
     assert {"columns", "units", "bytes", "macs", "latency_us", "metric", "recovered"} == set(found.probes[0])
-    assert [probe["recovered"] for probe in found.probes[: len(COLUMNS) * len(UNITS)]] == [False] * 24
+    assert [probe["recovered"] for probe in found.probes[: len(COLUMNS) * len(UNITS)]] == [False] * (
+        len(COLUMNS) * len(UNITS)
+    )

@@ -1,0 +1,120 @@
+"""`espalier compress-model`: the engine on a trained network and a table, nothing else involved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import ConfigError, EspalierError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tasks.engine import Compressed
+    from tasks.search.config import BudgetConfig
+
+__all__ = ["Request", "budget_of", "run"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command was asked.
+
+    Attributes
+    ----------
+    model : str
+        Builder, ``module:function``.
+    weights : Path
+        The network's trained state.
+    data, valid : str
+        Tables; without the second a share of the first is held back.
+    target : str
+    limits : sequence of str
+        ``KEY=VALUE`` of the budget.
+    out : Path
+    seed : int
+    """
+
+    model: str
+    weights: Path
+    data: str
+    valid: str | None
+    target: str
+    limits: Sequence[str]
+    out: Path
+    seed: int = 0
+
+
+def budget_of(limits: Sequence[str]) -> BudgetConfig:
+    """Read ``KEY=VALUE`` limits.
+
+    Raises
+    ------
+    ConfigError
+        With every problem: unknown key, wrong value, contradiction.
+    """
+    from pydantic import create_model
+    from ruamel.yaml import YAML
+
+    from tasks.schema import parse_section
+    from tasks.search.config import BudgetConfig
+    from tasks.settings import Section
+
+    bare = [limit for limit in limits if "=" not in limit]
+    if bare:
+        raise EspalierError(f"--budget {bare[0]}: give KEY=VALUE, for example max_bytes=20000")
+    pairs = (limit.split("=", 1) for limit in limits)
+    values = {key.strip(): YAML(typ="safe").load(value) for key, value in pairs}
+    holder = create_model("Budget", __base__=Section, budget=(BudgetConfig, ...))
+    section, problems = parse_section(holder, "budget", values)
+    if problems:
+        raise ConfigError(problems, "--budget")
+    found: BudgetConfig = section
+    return found
+
+
+def run(request: Request, root: Path, say: Callable[[str], None]) -> Compressed:
+    """Compress, save, and tell what came out; the network's code is looked for below `root`."""
+    from tasks.engine import compress_model
+    from tasks.models.user import build_user
+    from tasks.training.weights import load_weights
+
+    budget = budget_of(request.limits)
+    X, y, task = _table(request.data, request.target, root)
+    valid = None if request.valid is None else _table(request.valid, request.target, root)[:2]
+    outputs = 1 if task == "regression" else len(set(y))
+    network = build_user(request.model, (X.shape[1],), outputs, root)
+    load_weights(network, request.weights, "--weights")
+    done = compress_model(network, X, y, budget, valid=valid, task=task, seed=request.seed)
+    done.save(request.out)
+    for line in _told(done, request):
+        say(line)
+    return done
+
+
+def _table(uri: str, target: str, root: Path) -> tuple[pd.DataFrame, Any, str]:
+    """Read the columns, the target and the task of a table."""
+    from tasks.data.config import SourceConfig
+    from tasks.data.sources import read_source
+
+    frame, meta = read_source(root, SourceConfig(uri=uri, target=target))
+    return frame[list(meta.columns)], frame[meta.target].to_numpy(), meta.task
+
+
+def _told(done: Compressed, request: Request) -> Iterator[str]:
+    before, after = done.report["reference"], done.report["compressed"]
+    columns = len(done.columns)
+    rows = (
+        ("bytes", f"{before['bytes']:,}", f"{after['bytes']:,}"),
+        ("multiply-adds", f"{before['macs']:,}", f"{after['macs']:,}"),
+        ("one row", f"{before['latency_us']:.1f} us", f"{after['latency_us']:.1f} us"),
+        ("validation", f"{before['metric']:.4f}", f"{after['metric']:.4f}"),
+        ("columns read", f"{columns + len(done.report['columns_dropped'])}", f"{columns}"),
+    )
+    yield f"{'':16} {'before':>14} {'after':>14}"
+    for name, was, is_now in rows:
+        yield f"{name:16} {was:>14} {is_now:>14}"
+    yield from done.report["notes"]
+    yield f"Written     {request.out / 'model.onnx'}, with the network and report.json beside it"
