@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from tasks.models.factored import set_ranks
 
 __all__ = ["cut", "dependency_graph"]
 
@@ -43,8 +46,19 @@ def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]])
         Two network inputs are enough.
     steps
         {"module": name below the network, "dim": "out" | "in", "kept": positions that stay, counted before
-        the step}.
+        the step}; or "dim": "rank" with "rank": the layer becomes an untrained pair of Linears.
     """
+    for of_ranks, some in groupby(steps, lambda step: step["dim"] == "rank"):
+        if of_ranks:
+            set_ranks(network, {step["module"]: step["rank"] for step in some})
+        else:
+            units = list(some)
+            _cut_units(network, example, units)
+            for step in units:
+                example = example[:, step["kept"]] if step.get("input") else example
+
+
+def _cut_units(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]]) -> None:
     graph = dependency_graph(network, example)
     trainable = {name: weight.requires_grad for name, weight in network.named_parameters()}
     for step in steps:

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from tasks.models.factored import linear_shapes
+
 __all__ = ["Network", "flat_width", "linear_chain", "linear_widths"]
 
 
@@ -52,9 +54,9 @@ def linear_chain(widths: Sequence[int], dropout: float) -> list[nn.Module]:
 
 
 def linear_widths(module: nn.Module) -> list[int]:
-    """Widths of a chain's Linear layers: inputs of the first, then outputs of each."""
-    linears = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
-    return [linears[0].in_features, *(layer.out_features for layer in linears)]
+    """Widths of a chain's Linear layers, factored or not: inputs of the first, then outputs of each."""
+    shapes = list(linear_shapes(module))
+    return [shapes[0][0], *(outputs for _, outputs in shapes)]
 
 
 def flat_width(input_shape: Sequence[int]) -> int:

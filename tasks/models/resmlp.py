@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from tasks.models.factored import linear_shapes
 from tasks.models.network import Network, flat_width
 
 __all__ = ["Block", "ResMlp"]
@@ -22,6 +23,11 @@ class Block(nn.Module):
         self.back = nn.Linear(inner, width)
         self.relu = nn.ReLU()
         self.drop = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
+
+    @property
+    def inner(self) -> int:
+        """Units inside the block."""
+        return next(linear_shapes(self.wide))[1]
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.back(self.drop(self.relu(self.wide(self.norm(x)))))
@@ -52,9 +58,9 @@ class ResMlp(Network):
         self.body = nn.Sequential(*flatten, first, *blocks, nn.BatchNorm1d(width), nn.ReLU(), last)
 
     def sizes(self) -> dict[str, Any]:
-        linears = [layer for layer in self.body.children() if isinstance(layer, nn.Linear)]
-        shape = self.input_shape if len(self.input_shape) > 1 else (linears[0].in_features,)
-        blocks = [layer.wide.out_features for layer in self.body.children() if isinstance(layer, Block)]
-        width, outputs = linears[0].out_features, linears[-1].out_features
+        first, *_, last = linear_shapes(self.body)
+        shape = self.input_shape if len(self.input_shape) > 1 else (first[0],)
+        blocks = [layer.inner for layer in self.body.children() if isinstance(layer, Block)]
+        width, outputs = first[1], last[1]
         sizes = {"input_shape": list(shape), "width": width, "inner": blocks, "outputs": outputs}
         return {**sizes, "dropout": self.dropout}

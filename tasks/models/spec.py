@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tasks.errors import EspalierError
 from tasks.models.dependencies import cut
+from tasks.models.factored import ranks, set_ranks
 from tasks.models.graph import Graph
 from tasks.models.layers import LAYERS, Layer
 from tasks.models.network import Network
@@ -119,7 +120,8 @@ def network_spec(network: nn.Module) -> dict[str, Any]:
     """Spec of a network: its kind and its sizes, or how to build a user's again."""
     if not isinstance(network, Network):
         raise TypeError(f"{type(network).__name__} is no Network; wrap a module in UserNetwork")
-    return {"kind": network.kind, **network.sizes()}
+    found = {} if isinstance(network, UserNetwork) else ranks(network)
+    return {"kind": network.kind, **network.sizes(), **({"ranks": found} if found else {})}
 
 
 def network_from_spec(spec: Mapping[str, Any], root: Path | None = None, seed: int = 0) -> Network:
@@ -127,7 +129,10 @@ def network_from_spec(spec: Mapping[str, Any], root: Path | None = None, seed: i
     sizes = {key: value for key, value in spec.items() if key != "kind"}
     with seeded(seed):
         if spec["kind"] != UserNetwork.kind:
-            return FAMILIES[spec["kind"]].from_sizes(sizes)
+            wanted = sizes.pop("ranks", {})
+            built = FAMILIES[spec["kind"]].from_sizes(sizes)
+            set_ranks(built, wanted)
+            return built
         network = build_user(sizes["builder"], sizes["input_shape"], sizes["outputs"], root or Path())
         replay(network, sizes["pruned"])
     network.pruned_steps = [dict(step) for step in sizes["pruned"]]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tasks.errors import EspalierError
 from tasks.pruning.structure import UnitGroup
 
-__all__ = ["Moments", "Reading", "moments", "obstacle", "readings"]
+__all__ = ["Moments", "Reading", "called", "moments", "obstacle", "readings"]
 
 CHUNK = 256
 """Rows that pass through the network at once."""
@@ -104,6 +104,14 @@ def readings(network: nn.Module, group: UnitGroup) -> tuple[Reading, ...]:
         if type(module) in _READERS
         for axis in [-1 if isinstance(module, nn.Linear) else 1]
     )
+
+
+@torch.no_grad()
+def called(network: nn.Module, layers: Sequence[str], X: Tensor) -> set[str]:
+    """Tell which layers run when the network answers X."""
+    with _listening(network, set(layers)) as heard:
+        network(X.to(next(network.parameters()).device))
+    return {layer for layer, inputs in heard.items() if inputs}
 
 
 def _places(positions: Tensor, units: Tensor, width: int) -> Tensor:

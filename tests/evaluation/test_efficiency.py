@@ -10,6 +10,7 @@ from torch import nn
 from tasks.evaluation.efficiency import multiply_adds, nonzeros, parameters, size_of, stored_bytes
 from tasks.export.fold import fold
 from tasks.models.cnn import Cnn1d, Cnn2d
+from tasks.models.factored import set_ranks
 from tasks.models.graph import Graph
 from tasks.models.layers import Dct, Grid, Impute, Project, Scale, Softmax
 from tasks.models.mlp import Mlp
@@ -25,6 +26,14 @@ def _graph(p, network, *reducer, scale=True):
 
 def test_multiply_adds_of_an_mlp_closed_form():
     assert multiply_adds(_graph(6, Mlp((6,), (5, 4), 3))) == 6 + 6 * 5 + 5 * 4 + 4 * 3
+
+
+def test_a_factored_layer_costs_its_rank_times_both_sides():
+    network = Mlp((30,), (20,), 4)
+    before = multiply_adds(_graph(30, network)), parameters(_graph(30, network))
+    set_ranks(network, {"body.0": 3})
+    after = multiply_adds(_graph(30, network)), parameters(_graph(30, network))
+    assert (before[0] - after[0], before[1] - after[1]) == (30 * 20 - 3 * (30 + 20),) * 2
 
 
 def test_folding_takes_the_scaling_away():

@@ -11,6 +11,7 @@ from torch import nn
 
 from tasks.data.plan import NumericPlan
 from tasks.models.cnn import Cnn1d, Cnn2d
+from tasks.models.factored import set_ranks
 from tasks.models.graph import Graph
 from tasks.models.layers import Dct, Grid, Pool, Project, Softmax, Unscale, preprocess
 from tasks.models.mlp import Mlp
@@ -101,6 +102,12 @@ def _encoder(d: int, h: int, k: int) -> nn.Sequential:
     return nn.Sequential(*_project(d, h), nn.ReLU(), *_project(h, k))
 
 
+def _factored(network: Network) -> Network:
+    linears = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    set_ranks(network, dict.fromkeys(linears, 2))
+    return network
+
+
 def _make(kind: str) -> Graph:
     mixed, plain = table_plan(), table_plan(mixed=False)
     image, series = grid_plan((1, 8, 8), dropped=5), grid_plan((2, 12))
@@ -116,6 +123,8 @@ def _make(kind: str) -> Graph:
             "mlp encoded narrow": lambda: _graph(mixed, _encoder(12, 5, 4), Mlp((4,), (3,), 3)),
             "resmlp": lambda: _graph(mixed, nn.Identity(), ResMlp((12,), 8, (6, 4), 3)),
             "resmlp projected": lambda: _graph(mixed, _project(12, 4), ResMlp((4,), 8, (6,), 3)),
+            "mlp factored": lambda: _graph(plain, nn.Identity(), _factored(Mlp((5,), (8, 4), 3))),
+            "resmlp factored": lambda: _graph(mixed, nn.Identity(), _factored(ResMlp((12,), 8, (6, 4), 3))),
             "cnn1d": lambda: _graph(
                 series, nn.Sequential(_grid(series)), Cnn1d((2, 12), (4, 3), 3, kernel=4)
             ),
@@ -160,6 +169,8 @@ KINDS = (
     "mlp encoded narrow",
     "resmlp",
     "resmlp projected",
+    "mlp factored",
+    "resmlp factored",
     "cnn1d",
     "cnn2d",
     "cnn2d average",

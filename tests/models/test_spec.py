@@ -7,10 +7,12 @@ import torch_pruning as tp
 
 from tasks.errors import EspalierError
 from tasks.models.config import UserConfig
+from tasks.models.factored import ranks
 from tasks.models.graph import build_graph
 from tasks.models.spec import from_spec, network_spec, to_spec
 from tasks.models.user import UserNetwork
 from tasks.models.zoo import build_network
+from tasks.pruning.lowrank import factorise
 from tasks.pruning.structure import remove, widths
 from tasks.reduction.reduction import Reduction
 
@@ -120,6 +122,21 @@ def test_a_pruned_users_network_replays_its_kept_units(workspace, mixed_plan, ma
     assert rebuilt.network.body.gain.shape == (2,)
     assert rebuilt.network.pruned_steps == network.pruned_steps
     assert_rebuilt(rebuilt, make_rows(mixed_plan, 20, 1), workspace)
+
+
+def test_a_factored_users_network_replays_removals_and_ranks_in_their_order(
+    workspace, mixed_plan, make_rows, make_cleaner
+):
+    config = UserConfig(builder="nets.mine:build")
+    network = build_network(config, (mixed_plan.width,), 3, seed=0, root=workspace)
+    rows = torch.randn(20, mixed_plan.width)
+    network = remove(network, rows[:2], {"body.fc2": [1, 2, 4, 5]})
+    network = factorise(network, {"body.fc1": 4, "body.fc2": 2}, rows)
+    network = remove(network, rows[:2], {"body.fc1.up": [0, 1, 3, 6], "body.fc1.down": [0, 2]})
+    rebuilt = assert_rebuilt(
+        graph_of(network, mixed_plan, make_cleaner), make_rows(mixed_plan, 20, 0), workspace
+    )
+    assert ranks(rebuilt.network) == {"body.fc1": 2, "body.fc2": 2}
 
 
 def test_a_frozen_users_network_is_replayed_without_gradients(workspace, mixed_plan, make_rows, make_cleaner):

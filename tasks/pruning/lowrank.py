@@ -1,0 +1,234 @@
+"""Low rank: a Linear becomes a product of two thinner ones, fitted to what passes through it.
+
+With inputs X (n, m) on calibration rows and W (o, m), the W_r of rank r that minimises ||X W^T - X W_r^T|| is
+U U^T W, U (o, r) the leading eigenvectors of the outputs' products W X^T X W^T (Eckart & Young, 1936; of
+networks: Zhang et al., 2015; Chen et al., 2021, "DRONE"). It pays where r (m + o) < m o.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tasks.models.factored import is_factored, set_ranks
+from tasks.models.zoo import seeded
+from tasks.pruning.decomposition import ROWS, interpolation
+from tasks.pruning.readings import Moments, Reading, called, moments
+from tasks.pruning.recovery import Outcome, Recovery
+
+if TYPE_CHECKING:
+    from tasks.pruning.config import LowRankConfig
+
+__all__ = ["Spectrum", "choose_ranks", "factorise", "prune_ranks", "spectra"]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """How the outputs of a Linear spread over directions.
+
+    Attributes
+    ----------
+    inputs, outputs : int
+    left : (min(inputs, outputs) + 1,)
+        Share of the outputs' square that is lost at rank 0, 1, ...: falls from 1 to 0.
+    """
+
+    inputs: int
+    outputs: int
+    left: NDArray[np.float64]
+
+    @property
+    def dense(self) -> int:
+        """Weights of the layer as it is."""
+        return self.inputs * self.outputs
+
+    def weights(self, rank: int) -> int:
+        """Weights at a rank: never more than the layer has."""
+        return min(self.dense, rank * (self.inputs + self.outputs))
+
+    def rank(self, lost: float) -> int:
+        """Smallest rank, at least 1, that loses at most this share."""
+        return max(1, int(np.argmax(self.left <= lost)))
+
+
+def prune_ranks(start: Outcome, config: LowRankConfig, amount: float | None, recovery: Recovery) -> Outcome:
+    """Factor Linear layers and recover.
+
+    Parameters
+    ----------
+    start : Outcome
+        Its network is not changed.
+    amount : float
+        Share of the weights of all layers that can be factored.
+    """
+    del config
+    X = recovery.calibration(ROWS).X
+    found, left = spectra(start.network, X)
+    notes = tuple(f"{name} left alone: {why}" for name, why in left.items())
+    if not found or amount is None:
+        return start.then(start.network, *notes, "no layer of this network can be factored")
+    ranks = choose_ranks(found, amount)
+    notes += tuple(
+        f"{name} stays whole: no rank loses as little as the other layers lose and has fewer weights"
+        for name in found
+        if name not in ranks
+    )
+    return recovery.run(start.then(factorise(start.network, ranks, X), *notes), "low-rank")
+
+
+def spectra(network: nn.Module, X: Tensor) -> tuple[dict[str, Spectrum], dict[str, str]]:
+    """Look at every Linear that could become a pair.
+
+    Parameters
+    ----------
+    X : Tensor, (n, *input shape)
+        Calibration rows.
+
+    Returns
+    -------
+    Spectrum by layer, and the layers that are left alone with the reason.
+    """
+    found, left = _candidates(network, X)
+    reads = [_whole(name, network) for name in found]
+    measured = moments(reads, X, network)
+    return {
+        read.layer: _spectrum(network, read, seen) for read, seen in zip(reads, measured, strict=True)
+    }, left
+
+
+def _candidates(network: nn.Module, X: Tensor) -> tuple[list[str], dict[str, str]]:
+    """Name the Linears that can become a pair, and why the other layers with matrices cannot."""
+    left: dict[str, str] = {}
+    shared = _shared(network)
+    linears = [name for name, module in network.named_modules() if type(module) is nn.Linear]
+    heard = called(network, linears, X[:2])
+    for name, module in network.named_modules():
+        if name in linears and is_factored(network.get_submodule(name.rpartition(".")[0])):
+            left[name] = "it is half of a pair already"
+        elif name in shared:
+            left[name] = "its weights are shared with another layer"
+        elif name in linears and name not in heard:
+            left[name] = "its weights are used without calling it"
+        elif name not in linears and any(weight.ndim >= 2 for weight in module.parameters(recurse=False)):
+            left[name or type(network).__name__] = f"{type(module).__name__} is no Linear"
+    return [name for name in linears if name not in left], left
+
+
+def _shared(network: nn.Module) -> set[str]:
+    """Layers whose module or weight stands in the network under several names."""
+    owners: dict[int, set[str]] = {}
+    for name, module in network.named_modules(remove_duplicate=False):
+        if type(module) is nn.Linear:
+            owners.setdefault(id(module.weight), set()).add(name)
+    return {name for names in owners.values() if len(names) > 1 for name in names}
+
+
+def _whole(name: str, network: nn.Module) -> Reading:
+    """Every input of a Linear is a unit of its own."""
+    layer = network.get_submodule(name)
+    assert isinstance(layer, nn.Linear)
+    return Reading(name, torch.arange(layer.in_features)[:, None], -1, layer.bias is not None)
+
+
+def _weight(network: nn.Module, name: str) -> NDArray[np.float64]:
+    return np.asarray(network.get_parameter(f"{name}.weight").detach().double().cpu().numpy())
+
+
+def _bias(network: nn.Module, name: str) -> NDArray[np.float64] | float:
+    bias = network.get_submodule(name).bias
+    return np.asarray(bias.detach().double().cpu().numpy()) if isinstance(bias, Tensor) else 0.0
+
+
+def _spectrum(network: nn.Module, read: Reading, seen: Moments) -> Spectrum:
+    W = _weight(network, read.layer)
+    values = np.linalg.eigvalsh(W @ seen.xx @ W.T)[::-1].clip(min=0.0)[: min(W.shape)]
+    total = values.sum()
+    kept = np.cumsum(values) / total if total > 0 else np.ones(len(values))
+    left = np.concatenate([[1.0], (1.0 - kept).clip(min=0.0)])
+    left[-1] = 0.0
+    return Spectrum(W.shape[1], W.shape[0], left)
+
+
+def choose_ranks(found: Mapping[str, Spectrum], amount: float) -> dict[str, int]:
+    """Choose ranks by layer so that a share of the weights of all layers goes, each losing the same share.
+
+    The lost share is the smallest that reaches the amount; layers that it does not make smaller are not among
+    the ranks. Amount 1 leaves rank 1.
+
+    Examples
+    --------
+    >>> choose_ranks({"a": Spectrum(4, 4, np.array([1.0, 0.2, 0.1, 0.0, 0.0]))}, 0.5)
+    {'a': 1}
+    """
+    allowed = (1.0 - amount) * sum(layer.dense for layer in found.values())
+    for lost in sorted({0.0, *(share for layer in found.values() for share in layer.left.tolist())}):
+        ranks = {name: layer.rank(lost) for name, layer in found.items()}
+        if sum(found[name].weights(rank) for name, rank in ranks.items()) <= allowed:
+            break
+    return {name: rank for name, rank in ranks.items() if found[name].weights(rank) < found[name].dense}
+
+
+def factorise(network: nn.Module, ranks: Mapping[str, int], X: Tensor) -> nn.Module:
+    """Put fitted pairs of Linears in place of layers of a copy.
+
+    Layers are worked through in the order of `ranks`; each is fitted to what it gave in `network` from what
+    comes in by now, so that later layers make up for earlier ones. The copy's `pruned_steps` remember it.
+
+    Parameters
+    ----------
+    network : Module
+        Not changed.
+    ranks : mapping of str to int
+        Layer -> rank, at least 1.
+    X : Tensor, (n, *input shape)
+        Calibration rows.
+    """
+    changed = copy.deepcopy(network)
+    for name, rank in ranks.items():
+        read = _whole(name, network)
+        (seen,) = moments([read], X, changed, network)
+        down, up, gain = _pair(_weight(network, name), seen, rank)
+        with seeded(0):
+            set_ranks(changed, {name: rank})
+        _fill(changed, name, down, up, gain + _bias(network, name))
+    steps = [{"module": name, "dim": "rank", "rank": rank} for name, rank in ranks.items()]
+    object.__setattr__(changed, "pruned_steps", [*getattr(network, "pruned_steps", []), *steps])
+    return changed
+
+
+def _pair(
+    W: NDArray[np.float64], seen: Moments, rank: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Fit down (r, m), up (o, r) and what the bias gains (o,): reduced-rank regression (Izenman, 1975).
+
+    Rows of `down` and columns of `up` get the same length, which training likes.
+    """
+    T, _ = interpolation(seen, range(len(seen.x)))
+    fitted = W @ T.T
+    _, vectors = np.linalg.eigh(fitted @ seen.xx @ fitted.T)
+    up = vectors[:, ::-1][:, :rank]
+    down = up.T @ fitted
+    sizes = np.sqrt(np.linalg.norm(down, axis=1).clip(min=1e-12))[:, None]
+    gain = W @ seen.y - up @ (down @ seen.x)
+    return down / sizes, up * sizes.T, gain
+
+
+@torch.no_grad()
+def _fill(
+    network: nn.Module,
+    name: str,
+    down: NDArray[np.float64],
+    up: NDArray[np.float64],
+    bias: NDArray[np.float64],
+) -> None:
+    for leaf, value in {"down.weight": down, "up.weight": up}.items():
+        network.get_parameter(f"{name}.{leaf}").copy_(torch.from_numpy(value))
+    if f"{name}.up.bias" in dict(network.named_parameters()):
+        network.get_parameter(f"{name}.up.bias").copy_(torch.from_numpy(bias))
