@@ -21,9 +21,10 @@ from tasks.errors import ConfigError, Problem
 from tasks.evaluation.config import EvaluateConfig, MeasureConfig
 from tasks.export.config import ExportConfig
 from tasks.models.config import MlpConfig, ModelConfig
-from tasks.pruning.config import PruneConfig, StructuredConfig
+from tasks.pruning.config import StructuredConfig
 from tasks.reduction.config import ReduceConfig
 from tasks.schema import fields_at, parse_section, unknown_key
+from tasks.search.config import PruneSection
 from tasks.settings import Section
 from tasks.training.config import ReferenceConfig, TrainConfig
 
@@ -61,7 +62,7 @@ class Params(Section):
     train: TrainConfig = Field(default_factory=TrainConfig, description="stages reference and train")
     reference: ReferenceConfig = Field(default_factory=ReferenceConfig, description="stage reference")
     reduce: ReduceConfig = Field(default_factory=ReduceConfig, description="stage reduce")
-    prune: PruneConfig = Field(default_factory=StructuredConfig, description="stage prune")
+    prune: PruneSection = Field(default_factory=StructuredConfig, description="stage prune")
     export: ExportConfig = Field(default_factory=ExportConfig, description="part of stage evaluate")
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="stage evaluate")
     measure: MeasureConfig = Field(default_factory=MeasureConfig, description="stage measure")

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from torch import nn
+
 from tasks.pruning.columns import prune_inputs
+from tasks.pruning.lowrank import prune_ranks
 from tasks.pruning.recovery import Outcome, Recovery
-from tasks.pruning.units import prune_units
-from tasks.pruning.weights import prune_weights
+from tasks.pruning.sensitivity import Curves
+from tasks.pruning.units import prune_units, unit_sensitivity
+from tasks.pruning.weights import prune_weights, weight_sensitivity
 
-__all__ = ["NEED_FRONT", "STEPS", "Step"]
+__all__ = ["NEED_FRONT", "SENSITIVITY", "STEPS", "Step"]
 
-Step = Callable[[Outcome, Any, "float | None", Recovery], Outcome]
+Step = Callable[[Outcome, Any, Any, Recovery], Outcome]
 """(where the recipe stands, the step's section, its amount, how to recover) -> where it stands afterwards.
 
 The outcome passed in is not changed. The amount is resolved; None where the section asks for no share (a
@@ -21,10 +25,17 @@ threshold). `Outcome.front` is given to steps that need the path before the netw
 
 STEPS: dict[str, Step] = {
     "inputs": prune_inputs,
+    "low_rank": prune_ranks,
     "structured": prune_units,
     "unstructured": prune_weights,
 }
 """`method` of a section -> the step."""
 
-NEED_FRONT = frozenset({"inputs"})
+SENSITIVITY: dict[str, Callable[[nn.Module, Any, Recovery], Curves]] = {
+    "structured": unit_sensitivity,
+    "unstructured": weight_sensitivity,
+}
+"""`method` of a section -> (network, section, recovery) -> what each layer alone costs."""
+
+NEED_FRONT = frozenset({"inputs", "budget"})
 """Steps that reach before the network."""

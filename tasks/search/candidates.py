@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -18,23 +18,45 @@ from tasks.export.onnx import session, to_model
 from tasks.models.graph import Graph
 from tasks.pruning.config import StructuredConfig
 from tasks.pruning.inputs import column_scores, narrow
-from tasks.pruning.recipe import prune
+from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
 from tasks.search.problem import Problem
 
-__all__ = ["Bench", "Made", "exported", "latency_us"]
+__all__ = ["PREDICTOR", "Bench", "Made", "exported", "latency_us"]
+
+PREDICTOR: Final = "decomposition"
+"""How units are chosen: what is left answers well before any recovery."""
 
 _WARM, _CALLS = 20, 300
 
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A candidate: its graph, what it costs and how it does, and what could not be done as asked."""
+    """A candidate.
+
+    Attributes
+    ----------
+    setting : Setting
+    graph : Graph
+        From the columns it still reads.
+    figures : Figures
+        What it costs, and how it does.
+    keep : tuple of int
+        Positions of its columns among the problem's.
+    pruned : Pruned, optional
+        How its network came about.
+    """
 
     setting: Setting
     graph: Graph
     figures: Figures
-    notes: tuple[str, ...] = ()
+    keep: tuple[int, ...] = ()
+    pruned: Pruned | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be done as asked."""
+        return () if self.pruned is None else tuple(self.pruned.report["notes"])
 
 
 def exported(graph: Graph) -> bytes:
@@ -81,8 +103,8 @@ class Bench:
     def reference(self) -> Figures:
         """What the graph that came in costs, and how it does."""
         keep = range(len(self.problem.plan.names))
-        made = self._made(Setting(1.0, 1.0), self.problem.graph, keep, epochs=0, timed=True)
-        return made.figures
+        figures = self._made(Setting(1.0, 1.0), self.problem.graph, keep, epochs=0, timed=True).figures
+        return figures if self.problem.floor is None else replace(figures, metric=self.problem.floor)
 
     def probe(self, setting: Setting) -> Made:
         """Make a candidate without recovery: the cheap prediction of what it could become."""
@@ -114,19 +136,20 @@ class Bench:
             outputs=problem.outputs,
             seed=problem.seed,
             teacher=problem.teacher if epochs else None,
+            rounds=problem.rounds,
         )
         made = _with_network(graph, pruned.network)
         model = exported(made)
         wait = latency_us(model, len(keep)) if timed else 0.0
         figures = Figures(len(model), multiply_adds(fold(made)), wait, pruned.valid_metric)
-        return Made(setting, made, figures, tuple(pruned.report["notes"]))
+        return Made(setting, made, figures, tuple(keep), pruned)
 
     def _config(self, setting: Setting, graph: Graph, epochs: int) -> StructuredConfig:
         finetune = self.problem.finetune.model_copy(update={"epochs": epochs})
         recovers_inputs = setting.columns < 1 and setting.units == 1 and epochs
         least = 1e-9 if recovers_inputs else 0.0  # nothing to remove, yet something to recover from
         amount = max(1.0 - setting.units, least)
-        return StructuredConfig(amount=amount, importance="decomposition", finetune=finetune)
+        return StructuredConfig(amount=amount, importance=PREDICTOR, finetune=finetune)
 
 
 def _with_network(graph: Graph, network: Any) -> Graph:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from tasks.pruning.config import FinetuneConfig, NoPruneConfig, StepConfig, StepsConfig
 from tasks.settings import Section
 
-__all__ = ["BudgetConfig"]
+__all__ = ["BudgetConfig", "BudgetedConfig", "PruneSection"]
 
 
 class BudgetConfig(Section):
@@ -35,3 +36,17 @@ class BudgetConfig(Section):
         if self.objective == "best" and costs == (None, None, None):
             raise ValueError("objective best needs max_bytes, max_latency_p50_us or max_macs")
         return self
+
+
+class BudgetedConfig(BudgetConfig):
+    """Columns and units are chosen to meet a budget; the reference is the dense one."""
+
+    method: Literal["budget"] = Field(description="budget: columns and units chosen to meet limits")
+    finetune: FinetuneConfig = Field(
+        default_factory=FinetuneConfig, description="recovery of the few candidates that are worth it"
+    )
+
+
+PruneSection = Annotated[
+    NoPruneConfig | StepConfig | StepsConfig | BudgetedConfig, Field(discriminator="method")
+]

@@ -15,6 +15,7 @@ from tasks.pruning.config import FinetuneConfig
 from tasks.pruning.inputs import Evidence
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
+from tasks.training.fit import Rounds
 from tasks.training.seeds import derived_seed, permutation
 
 __all__ = ["Problem"]
@@ -41,6 +42,12 @@ class Problem:
     seed : int
     train, finetune
         How a candidate recovers.
+    soft : Tensor, (n, K), optional
+        What to distil from; by default the graph's own answers.
+    floor : float, optional
+        The reference's validation metric; by default the graph's own.
+    rounds : callable, optional
+        Epoch -> training rows of a recovery.
     """
 
     graph: Graph
@@ -53,12 +60,17 @@ class Problem:
     seed: int
     train: TrainConfig
     finetune: FinetuneConfig
+    soft: Tensor | None = None
+    floor: float | None = None
+    rounds: Rounds | None = None
 
     @cached_property
     def teacher(self) -> Tensor | None:
-        """Logits of the trained graph on all training rows, (n, K), for distillation."""
+        """Logits on all training rows, (n, K), to distil from."""
         if not self.finetune.distil or not self.finetune.epochs:
             return None
+        if self.soft is not None:
+            return self.soft
         with torch.no_grad():
             return torch.cat([self.graph(chunk) for chunk in torch.split(self.X, 4096)])
 

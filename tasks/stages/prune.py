@@ -23,13 +23,18 @@ from tasks.data.target import TargetPlan
 from tasks.models.graph import Graph
 from tasks.models.spec import network_from_spec, network_spec
 from tasks.models.user import UserNetwork, check_declared
-from tasks.pruning.config import NoPruneConfig, PruneConfig, StepConfig, StepsConfig, steps_of
+from tasks.pruning.config import NoPruneConfig, StepConfig, StepsConfig, StructuredConfig, steps_of
 from tasks.pruning.inputs import narrow, unread
-from tasks.pruning.recipe import Pruned, prune
+from tasks.pruning.recipe import Pruned, prune, sensitivity
 from tasks.pruning.recovery import Front
+from tasks.pruning.sensitivity import Curves, rows_of
 from tasks.pruning.steps import NEED_FRONT
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.rows import round_sampler
+from tasks.search.budgeted import prune_to_budget
+from tasks.search.candidates import PREDICTOR
+from tasks.search.config import BudgetedConfig
+from tasks.search.problem import Problem
 from tasks.search.steps import PruneStep, prune_in_steps, prune_one
 from tasks.stages.common import declared_deps, stage_main, timed
 from tasks.training.batching import Tensors
@@ -70,14 +75,17 @@ def run(root: Path) -> None:
         inputs = _load(layout, params)
         _check_source(inputs.graph, root)
         folder = layout.checkpoints(_key(layout, params))
+        curves = rows_of(_sensitivity(inputs, params))
         pruned = _prune(inputs, params, root, folder)
         graph = _stripped(inputs, pruned)
         artifacts.save_graph(layout.model("compressed"), graph)
         removed = [name for name in inputs.graph.columns if name not in set(graph.columns)]
-        report = {**pruned.report, "columns_removed": removed}
+        report = {**pruned.report, "columns_removed": removed, "sensitivity": curves}
         artifacts.write_json(layout.report("prune"), report)
         columns = [field.name for field in fields(EpochRecord)]
         artifacts.write_csv(layout.plot("prune"), pd.DataFrame(report["history"], columns=columns))
+        layers = pd.DataFrame(curves, columns=["layer", "share", "metric"])
+        artifacts.write_csv(layout.plot("sensitivity"), layers)
         shutil.rmtree(folder, ignore_errors=True)
     _tell(report)
 
@@ -96,9 +104,15 @@ def _load(layout: Layout, params: Params) -> _Inputs:
         for net, kept in ((graph, reduction), (reference, None))
     )
     kept = range(len(cleaner.plan.names)) if reduction.kept is None else reduction.kept
-    plan, needed = cleaner.plan.select(kept), NEED_FRONT & {step.method for step in steps_of(params.prune)}
+    methods = {params.prune.method, *(step.method for step in _removals(params))}
+    plan, needed = cleaner.plan.select(kept), NEED_FRONT & methods
     front = _front(graph, plan, kept, splits) if needed else None
     return _Inputs(graph, reference, target, reduction, rows, full, plan, front)
+
+
+def _removals(params: Params) -> tuple[StepConfig, ...]:
+    """Return the removals that section `prune` spells out; a budget leaves them to the search."""
+    return () if isinstance(params.prune, BudgetedConfig) else steps_of(params.prune)
 
 
 def _front(graph: Graph, plan: NumericPlan, kept: Sequence[int], splits: Mapping[str, Rows]) -> Front:
@@ -137,10 +151,33 @@ def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     prune_step = _pruner(inputs, params, root, folder)
     if isinstance(config, NoPruneConfig):
         return prune_step(0, config, None)
+    if isinstance(config, BudgetedConfig):
+        return prune_to_budget(_problem(inputs, params, config), config)
     reference = score(inputs.reference.network, inputs.full["valid"], inputs.target.kind)
     if isinstance(config, StepsConfig):
         return prune_in_steps(network, config.steps, prune_step, reference=reference)
     return prune_one(0, config, prune_step, None, reference=reference)
+
+
+def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig) -> Problem:
+    """Gather what a search works on; the dense reference is what its drop is measured against."""
+    front, rows = inputs.front, inputs.rows
+    assert front is not None
+    return Problem(
+        inputs.graph,
+        inputs.plan,
+        front.train,
+        rows["train"].y,
+        front.valid,
+        rows["valid"].y,
+        inputs.target.kind,
+        params.train.seed,
+        params.train,
+        config.finetune,
+        soft=predict_split(inputs.reference.network, inputs.full["train"], 4096, CPU),
+        floor=score(inputs.reference.network, inputs.full["valid"], inputs.target.kind),
+        rounds=round_sampler(inputs.reduction, rows["train"].y.numpy(), inputs.target.kind),
+    )
 
 
 def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneStep:
@@ -148,12 +185,12 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
     target, network = inputs.target, inputs.graph.network
     initial = network_from_spec(network_spec(network), root, params.train.seed)
     rounds = round_sampler(inputs.reduction, inputs.rows["train"].y.numpy(), target.kind)
-    teacher = _teacher(inputs, params.prune)
+    teacher = _teacher(inputs, _removals(params))
 
     def prune_step(number: int, config: NoPruneConfig | StepConfig, before: Pruned | None) -> Pruned:
         if number:
             log.info("step %d: %s, amount %s", number, config.method, config.amount)
-        with progress("prune", config.finetune.epochs * config.rounds, target.kind) as shown:
+        with progress("prune", config.finetune.epochs * getattr(config, "rounds", 1), target.kind) as shown:
             return prune(
                 network if before is None else before.network,
                 config,
@@ -175,9 +212,23 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
     return prune_step
 
 
-def _teacher(inputs: _Inputs, config: PruneConfig) -> Tensor | None:
+def _sensitivity(inputs: _Inputs, params: Params) -> Curves:
+    config = params.prune
+    return sensitivity(
+        inputs.graph.network,
+        StructuredConfig(importance=PREDICTOR) if isinstance(config, BudgetedConfig) else config,
+        inputs.rows["train"],
+        inputs.rows["valid"],
+        params.train,
+        task=inputs.target.kind,
+        outputs=inputs.target.outputs,
+        seed=params.train.seed,
+    )
+
+
+def _teacher(inputs: _Inputs, steps: Sequence[StepConfig]) -> Tensor | None:
     """Return the reference's answers to all training rows, where a recovery learns from them."""
-    wanted = (step.finetune.distil > 0 and step.finetune.epochs > 0 for step in steps_of(config))
+    wanted = (step.finetune.distil > 0 and step.finetune.epochs > 0 for step in steps)
     if not any(wanted):
         return None
     return predict_split(inputs.reference.network, inputs.full["train"], 4096, CPU)

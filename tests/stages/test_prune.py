@@ -66,7 +66,12 @@ def pruned(root, **keys):
 
 def files(root):
     layout = Layout(root)
-    outputs = [layout.report("prune"), layout.plot("prune"), *sorted(layout.model("compressed").iterdir())]
+    outputs = [
+        layout.report("prune"),
+        layout.plot("prune"),
+        layout.plot("sensitivity"),
+        *sorted(layout.model("compressed").iterdir()),
+    ]
     return {path.name: path.read_bytes() for path in outputs}
 
 
@@ -91,6 +96,20 @@ def test_the_plot_has_a_row_for_every_epoch(root):
         == [1, 2, 3]
         == [record["epoch"] for record in report["history"]]
     )
+
+
+def test_what_each_layer_alone_costs_is_reported_and_drawn(root):
+    report = pruned(root)
+    drawn = read_csv(Layout(root).plot("sensitivity"))
+    assert drawn["layer"].unique().tolist() == ["body.0", "body.2"]
+    assert drawn["metric"].tolist() == [row["metric"] for row in report["sensitivity"]]
+    assert drawn["share"].max() == 1.0
+
+
+def test_shares_of_layers_by_name_are_taken(root):
+    report = pruned(root, scope="per_layer", amount={"body.0": 0.75, "body.2": 0.25})
+    assert [layer["after"] for layer in report["layers"]] == [6, 12, 10]
+    assert report["amount"] == pytest.approx(1 - 18 / 40)
 
 
 def test_running_twice_gives_the_same_bytes(root):
@@ -284,3 +303,25 @@ def test_a_users_network_without_some_of_its_inputs_is_rebuilt(tmp_path):
 
     assert compressed.network.input_shape == (16,)
     assert compressed(torch.zeros(2, 16)).shape == (2, 10)
+
+
+def test_a_budget_chooses_columns_and_units_and_says_what_it_tried(root):
+    write_params(root, prune={"method": "budget", "max_metric_drop": 0.05, "finetune": {"epochs": 5}})
+    prune.run(root)
+    layout = Layout(root)
+    report, compressed = read_json(layout.report("prune")), load_graph(layout.model("compressed"))
+
+    assert report["method"] == "budget"
+    assert report["met"]
+    assert report["compressed"]["bytes"] < report["reference"]["bytes"] / 3
+    assert report["parameters_after"] == sum(weight.numel() for weight in compressed.network.parameters())
+    assert any(candidate["recovered"] for candidate in report["candidates"])
+    assert len(compressed.columns) + len(report["columns_removed"]) == 32
+
+
+def test_a_budget_that_cannot_be_met_is_told_and_the_nearest_is_kept(root):
+    write_params(root, prune={"method": "budget", "max_bytes": 10, "finetune": {"epochs": 1}})
+    prune.run(root)
+    report = read_json(Layout(root).report("prune"))
+    assert not report["met"]
+    assert any("cannot be met; nearest is" in note for note in report["notes"])
