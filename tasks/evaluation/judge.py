@@ -12,10 +12,11 @@ import numpy.typing as npt
 from tasks.evaluation.compare import Settings, compare, interval_of
 from tasks.evaluation.config import EvaluateConfig
 from tasks.evaluation.curves import class_curves, quintiles, range_curves, range_table
+from tasks.export.choose import Yardstick
 from tasks.metrics.classification import best_threshold, decide, per_class
 from tasks.metrics.table import METRICS, Metric, Task, finite, headline, score_all
 
-__all__ = ["Case", "Splits", "judge", "share"]
+__all__ = ["Case", "Splits", "judge", "share", "yardstick"]
 
 Array = npt.NDArray[Any]
 
@@ -46,14 +47,14 @@ def share(rows: int, factor: float, seed: int) -> Array:
     return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
 
 
-def _threshold(case: Case, scores: Splits, metric: Metric, wanted: Literal["auto"] | float) -> float | None:
+def _threshold(case: Case, valid: Array, metric: Metric, wanted: Literal["auto"] | float) -> float | None:
     """Decision threshold of two classes, chosen on validation rows or given; None otherwise."""
     if len(case.labels) != 2:
         return None
     if wanted != "auto":
         return float(wanted)
     gain = metric if metric.of_labels else METRICS["balanced_accuracy"]
-    return best_threshold(case.y.valid, scores.valid, gain)
+    return best_threshold(case.y.valid, valid, gain)
 
 
 def _decided(case: Case, scores: Splits, threshold: float | None) -> Splits:
@@ -97,6 +98,18 @@ def _curves(case: Case, scores: Splits, decided: Splits) -> dict[str, Any]:
     return range_curves(case.y.test, scores.test, quintiles(case.y.train), unit)
 
 
+def yardstick(case: Case, rows: Array, config: EvaluateConfig) -> Yardstick:
+    """Hold forms of a model against validation rows (n, p), each with the threshold that suits it there."""
+    metric = headline(config.metric, case.task)
+
+    def figure(answers: Array) -> float:
+        if metric.of_labels:
+            answers = decide(answers, _threshold(case, answers, metric, config.threshold))
+        return metric(case.y.valid, answers)
+
+    return Yardstick(rows, figure, metric.higher_is_better)
+
+
 def judge(case: Case, scores: Mapping[str, Splits], config: EvaluateConfig) -> dict[str, Any]:
     """Judge every model, and compare each with the first, the reference.
 
@@ -119,7 +132,7 @@ def judge(case: Case, scores: Mapping[str, Splits], config: EvaluateConfig) -> d
         headline(config.metric, case.task),
         Settings(config.confidence, config.bootstrap, config.seed),
     )
-    cuts = {name: _threshold(case, found, metric, config.threshold) for name, found in scores.items()}
+    cuts = {name: _threshold(case, found.valid, metric, config.threshold) for name, found in scores.items()}
     decided = {name: _decided(case, found, cuts[name]) for name, found in scores.items()}
     used = {name: (decided if metric.of_labels else scores)[name].test for name in scores}
     reference, *rivals = scores

@@ -93,7 +93,9 @@ def _fold_norms(module: nn.Module) -> None:
     if isinstance(module, Network):
         _fold_norms(module.body)
     if isinstance(module, Block):
-        _precede(module.wide, *_norm_affine(module.norm))
+        first = _ends(module.wide, last=False)
+        assert isinstance(first, nn.Linear)
+        _precede(first, *_norm_affine(module.norm))
         module.norm = nn.Identity()  # type: ignore[assignment]  # the block runs whatever stands there
     if type(module) is nn.Sequential:
         for part in module:
@@ -155,10 +157,11 @@ def _fold_scaling(graph: Graph) -> None:
         graph.preprocess = _chain(before[:-1])
 
 
-def _fold_input(graph: Graph, mode: FoldMode) -> None:
-    """Merge projection and scaling into what follows them, in place."""
+def _fold_input(graph: Graph, mode: FoldMode, scaling: bool) -> None:
+    """Merge projection and, where asked, scaling into what follows them, in place."""
     _fold_projection(graph, mode)
-    _fold_scaling(graph)
+    if scaling:
+        _fold_scaling(graph)
 
 
 def _fold_output(graph: Graph) -> None:
@@ -170,7 +173,7 @@ def _fold_output(graph: Graph) -> None:
         graph.head = Unscale(log=head.log)
 
 
-def fold(graph: Graph, mode: FoldMode = "auto") -> Graph:
+def fold(graph: Graph, mode: FoldMode = "auto", scaling: bool = True) -> Graph:
     """Return an equivalent graph for inference with affine neighbours merged; the argument stays as it is.
 
     Parameters
@@ -182,6 +185,9 @@ def fold(graph: Graph, mode: FoldMode = "auto") -> Graph:
         Both merge the scaling into what follows (unless a column's mean is over 256 deviations from zero,
         where float32 would lose digits), batch norms into their neighbours, the target's scale into the last
         Linear.
+    scaling
+        False leaves the scaling of columns where it is, for 8-bit weights: with it merged, those of columns
+        in large units are tiny beside the others and would be rounded away.
 
     Notes
     -----
@@ -191,6 +197,6 @@ def fold(graph: Graph, mode: FoldMode = "auto") -> Graph:
     if mode == "never":
         return folded
     _fold_norms(folded.network)
-    _fold_input(folded, mode)
+    _fold_input(folded, mode, scaling)
     _fold_output(folded)
     return folded

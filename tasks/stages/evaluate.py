@@ -10,14 +10,17 @@ from tasks.artifacts import Layout, load_cleaner, load_graph, load_rows, write_c
 from tasks.config import load_params
 from tasks.data.cleaner import Cleaner
 from tasks.data.rows import Rows
+from tasks.evaluation.config import EvaluateConfig
 from tasks.evaluation.efficiency import size_of
-from tasks.evaluation.judge import Case, Splits, judge, share
+from tasks.evaluation.judge import Case, Splits, judge, share, yardstick
 from tasks.evaluation.plots import flat_metrics, plot_tables
 from tasks.evaluation.reports import MODELS
-from tasks.export.config import FoldMode
+from tasks.export.choose import choose
+from tasks.export.config import ExportConfig, NoQuantisation
 from tasks.export.fold import fold
-from tasks.export.onnx import check_parity, export_onnx, run_onnx, session
+from tasks.export.onnx import check_parity, run_onnx, session, to_model
 from tasks.export.plan import serving_plan
+from tasks.files import write_bytes
 from tasks.models.graph import Graph
 from tasks.stages.common import stage_main, timed
 
@@ -27,19 +30,44 @@ CHECKED = 1024  # validation rows on which the file is held against the network
 log = logging.getLogger("espalier.evaluate")
 
 
+def _case(cleaner: Cleaner, rows: dict[str, Rows]) -> Case:
+    target = cleaner.target
+    return Case(target.kind, target.labels or (), Splits(*(rows[part].y for part in PARTS)))
+
+
+def _settings(config: ExportConfig, model: str) -> ExportConfig:
+    """Return the export of one model: only the compressed one is quantised."""
+    return config if model == "compressed" else config.model_copy(update={"quantise": NoQuantisation()})
+
+
 def export(
-    graph: Graph, path: Path, mode: FoldMode, cleaner: Cleaner, rows: dict[str, Rows]
+    graph: Graph,
+    path: Path,
+    config: ExportConfig,
+    by: EvaluateConfig,
+    cleaner: Cleaner,
+    rows: dict[str, Rows],
 ) -> dict[str, Any]:
-    """Write one model; return its size, its largest difference to the network, and what it answers."""
-    folded = fold(graph, mode)
-    export_onnx(folded, path)
+    """Write one model; return its size, its largest difference to the network, and what it answers.
+
+    The float32 file is held against the network; an int8 one, where it is kept, against the float32 file.
+    """
+    forms = {"folded": fold(graph, config.fold), "scaled": fold(graph, config.fold, scaling=False)}
+    models = {form: to_model(folded) for form, folded in forms.items()}
     place = {name: i for i, name in enumerate(cleaner.plan.names)}
     columns = [place[name] for name in graph.columns]
     X = {part: rows[part].X[:, columns] for part in PARTS}
-    parity = check_parity(graph, path, X["valid"][:CHECKED])
+    parity = check_parity(graph, models["folded"].SerializeToString(deterministic=True), X["valid"][:CHECKED])
+    kept = choose(models, config.quantise, X["train"], yardstick(_case(cleaner, rows), X["valid"], by))
+    write_bytes(path, kept.model)
     opened = session(path)
     answers = Splits(*(run_onnx(opened, X[part]) for part in PARTS))
-    return {"size": size_of(folded, path).to_dict(), "parity": parity, "answers": answers}
+    return {
+        "size": size_of(forms[kept.form], path).to_dict(),
+        "parity": parity,
+        "quantisation": kept.report,
+        "answers": answers,
+    }
 
 
 def run(root: Path) -> None:
@@ -52,12 +80,15 @@ def run(root: Path) -> None:
         all_rows, rows["test"] = len(rows["test"]), rows["test"].take(used)
         graphs = {name: load_graph(layout.model(name), root) for name in MODELS}
         made = {
-            name: export(graph, layout.onnx(name), params.export.fold, cleaner, rows)
+            name: export(
+                graph, layout.onnx(name), _settings(params.export, name), params.evaluate, cleaner, rows
+            )
             for name, graph in graphs.items()
         }
-        case = Case(cleaner.target.kind, cleaner.target.labels or (), Splits(*(rows[p].y for p in PARTS)))
+        case = _case(cleaner, rows)
         report = judge(case, {name: model["answers"] for name, model in made.items()}, params.evaluate)
         report["rows"]["test_all"] = all_rows
+        report["quantisation"] = made["compressed"]["quantisation"]
         for name, graph in graphs.items():
             judged = report["models"][name]
             judged |= {"size": made[name]["size"], "parity": made[name]["parity"]}

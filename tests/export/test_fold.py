@@ -69,6 +69,16 @@ def test_scaling_stays_where_subtraction_must_come_first(make_graph):
     assert _has(fold(graph), Scale)
 
 
+@pytest.mark.parametrize("mode", ["auto", "always"])
+def test_scaling_can_be_left_apart(graph, make_rows, mode):
+    X = make_rows(graph, 40)
+    double = graph.double()
+    folded = fold(double, mode, scaling=False)
+    assert _has(folded, Scale) is _has(double, Scale)
+    wanted = _predict(double, X, torch.float64)
+    torch.testing.assert_close(_predict(folded, X, torch.float64), wanted, rtol=1e-9, atol=1e-9)
+
+
 def test_scaling_stays_before_a_convolution(make_graph):
     assert _has(fold(make_graph("cnn2d")), Scale)
 

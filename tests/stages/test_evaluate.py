@@ -5,12 +5,15 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasks.artifacts import Layout, load_cleaner, load_rows, read_csv, read_json, save_rows
 from tasks.config import apply_overrides
+from tasks.data.encoding import encode
 from tasks.data.rows import Rows
 from tasks.export.onnx import run_onnx, session
+from tasks.export.serving import Predictor
 from tasks.metrics.classification import accuracy, decide
 from tasks.stages import evaluate
 
@@ -107,6 +110,58 @@ def test_shuffled_test_labels_score_at_chance(copy_of):
     metrics = read_json(layout.report("evaluate"))["models"]["reference"]["metrics"]
     assert metrics["accuracy"] == pytest.approx(0.5, abs=0.03)
     assert metrics["roc_auc"] == pytest.approx(0.5, abs=0.03)
+
+
+def _quantised(root, method, model="reference"):
+    """Judge a copy of `model` as the compressed one, quantised."""
+    layout = Layout(root)
+    for file in layout.model(model).iterdir():
+        (layout.model("compressed") / file.name).write_bytes(file.read_bytes())
+    apply_overrides(root, [f"export.quantise.method={method}"])
+    evaluate.run(root)
+    return layout, read_json(layout.report("evaluate"))
+
+
+@pytest.mark.parametrize("method", ["static", "weights", "auto"])
+def test_only_the_compressed_model_is_quantised_and_it_is_smaller(copy_of, method):
+    layout, report = _quantised(copy_of("classification"), method)
+    models, found = report["models"], report["quantisation"]
+    assert models["compressed"]["size"]["bytes"] < models["reference"]["size"]["bytes"]
+    assert found["fp32"]["bytes"] == models["reference"]["size"]["bytes"]
+    kept = (found["chosen"], found["form"])
+    chosen = next(c for c in found["candidates"] if (c["method"], c["form"]) == kept)
+    assert chosen["bytes"] == len(layout.onnx("compressed").read_bytes())
+    assert chosen["agreement"] > 0.9
+    assert models["compressed"]["size"]["parameters"] == models["reference"]["size"]["parameters"]
+
+
+def test_a_model_too_small_to_gain_stays_float32(copy_of):
+    _, report = _quantised(copy_of("classification"), "static", model="compressed")
+    assert report["quantisation"]["chosen"] == "none"
+    assert "int8 would be larger" in report["quantisation"]["candidates"][0]["why"]
+
+
+def test_without_quantisation_the_report_says_none(judged):
+    evaluate.run(judged)
+    assert read_json(Layout(judged).report("evaluate"))["quantisation"] is None
+
+
+def test_a_quantised_model_is_written_the_same_by_another_process(copy_of):
+    root = copy_of("regression")
+    _quantised(root, "auto")
+    first = _outputs(root)
+    subprocess.run([sys.executable, "-m", "tasks.stages.evaluate"], cwd=root, check=True, capture_output=True)
+    assert _outputs(root) == first
+
+
+def test_a_quantised_model_is_served_like_any_other(copy_of):
+    layout, report = _quantised(copy_of("classification"), "static")
+    assert report["quantisation"]["chosen"] == "static"
+    frame = pd.read_parquet(layout.raw).head(20)
+    served = Predictor.load(layout.onnx("compressed"), layout.serving("compressed"), encode)
+    dense = Predictor.load(layout.onnx("reference"), layout.serving("reference"), encode)
+    assert list(served.predict(frame)) == list(dense.predict(frame))
+    np.testing.assert_allclose(served.scores(frame), dense.scores(frame), atol=0.15)
 
 
 def test_reports_and_plots_have_their_promised_shape(judged):
