@@ -1,6 +1,6 @@
 # `make run` and `make test` are all the set-up there is: each creates .venv when it is missing or out of date.
 SHELL := /bin/bash
-PYTHON ?= python3
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

@@ -262,6 +262,7 @@ def _log_to_terminal() -> None:
 def _quiet_dvc() -> None:
     """Hush what DVC reports of its own files; importing it has set its loggers up."""
     logging.getLogger("dvc").setLevel(logging.WARNING)
+    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it takes over what a killed run had locked
 
 
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}

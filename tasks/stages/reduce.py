@@ -94,10 +94,13 @@ def _tell(report: Mapping[str, Any]) -> None:
         if trial["score"] is None:
             log.info("auto: %srefused: %s", tried, trial["refused"])
         else:
-            log.info("auto: %s%d scores %.4f on validation rows", tried, trial["components"], trial["score"])
+            log.info(
+                "auto: %s%d components, validation score %.4f", tried, trial["components"], trial["score"]
+            )
     if columns.get("ahead") is not None:
         log.info("auto: %s wins by %.4f", columns["method"], columns["ahead"])
-    log.info("%s: %d features to %d", columns["method"], columns["before"], columns["after"])
+    kept = f"{len(columns['kept'])} columns kept, " if columns["kept"] is not None else ""
+    log.info("%s: %s%d features to %d", columns["method"], kept, columns["before"], columns["after"])
     log.info("rows %s, %s: %d of %d", rows["method"], rows["per_round"], rows["after"], rows["before"])
 
 
