@@ -19,7 +19,15 @@ from tasks.reduction.row_config import RowsConfig
 from tasks.reduction.sample import Sample
 from tasks.reduction.strata import Indices, by_class, stratified, subset_size
 
-__all__ = ["ROW_METHODS", "Pool", "RoundSampler", "reduce_rows", "round_sampler", "select_rows"]
+__all__ = [
+    "ROW_METHODS",
+    "Pool",
+    "RoundSampler",
+    "random_rival",
+    "reduce_rows",
+    "round_sampler",
+    "select_rows",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +170,17 @@ def reduce_rows(config: RowsConfig, reduction: Reduction, sample: Sample) -> Red
         compare=rows is not None and bool(getattr(config, "compare", False)),
         report={"columns": dict(reduction.report), "rows": facts},
     )
+
+
+def random_rival(reduction: Reduction, y: NDArray[Any], task: str) -> Reduction | None:
+    """Return the same reduction with as many random rows, None where it asks for no comparison."""
+    if not reduction.compare or reduction.rows is None:
+        return None
+    rng, share = np.random.default_rng(reduction.seed), len(reduction.rows) / len(y)
+    rows = stratified(
+        by_class(y, task), share, lambda rows, k: rng.choice(rows, k, replace=False), reduction.balanced
+    )
+    return replace(reduction, rows=rows, row_method="random", compare=False)
 
 
 @dataclass(frozen=True, eq=False)

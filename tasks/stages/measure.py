@@ -13,6 +13,7 @@ from tasks.artifacts import (
     load_rows,
     read_csv,
     read_json,
+    write_csv,
     write_json,
     write_text,
 )
@@ -20,6 +21,7 @@ from tasks.config import load_params
 from tasks.data.cleaner import Cleaner
 from tasks.evaluation.report import Facts, render
 from tasks.evaluation.reports import MODELS, REPORTS
+from tasks.evaluation.rows import compared_rows, rows_table
 from tasks.evaluation.speed import Runner, machine, measure_speed
 from tasks.stages.common import stage_main, timed
 
@@ -42,6 +44,13 @@ def seconds(layout: Layout) -> dict[str, float]:
     """Seconds each stage last took, where this machine knows."""
     files = {stage: layout.timing(stage) for stage in STAGES}
     return {stage: read_json(file)["seconds"] for stage, file in files.items() if file.exists()}
+
+
+def compared(layout: Layout) -> dict[str, Any] | None:
+    """Put the training on chosen rows beside the one on random rows, where stage train made both."""
+    file = layout.timing("rows")
+    took = read_json(file) if file.exists() else None
+    return compared_rows(read_json(layout.report("reduce")), read_json(layout.report("train")), took)
 
 
 def facts(layout: Layout, params: dict[str, Any], cleaner: Cleaner, measured: dict[str, Any]) -> Facts:
@@ -67,8 +76,10 @@ def run(root: Path) -> None:
     with timed(layout, "measure"):
         cleaner = load_cleaner(layout.cleaner)
         speed = measure_speed(runners(layout, cleaner), params.measure)
-        measured = {**speed, "seconds": seconds(layout), "machine": machine()}
+        rows = compared(layout)
+        measured = {**speed, "seconds": seconds(layout), "machine": machine(), "rows": rows}
         write_json(layout.report("measure"), measured)
+        write_csv(layout.plot("rows"), rows_table(rows))
         recipe = params.model_dump(mode="json", exclude={"registry"})
         write_text(layout.html, render(facts(layout, recipe, cleaner, measured)))
     for name, found in measured["latency"].items():

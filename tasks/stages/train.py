@@ -20,7 +20,7 @@ from tasks.models.graph import Graph, build_graph, input_shape
 from tasks.models.user import check_covered, check_declared, source_file
 from tasks.models.zoo import build_network
 from tasks.reduction.reduction import Reduction
-from tasks.reduction.rows import round_sampler
+from tasks.reduction.rows import random_rival, round_sampler
 from tasks.stages.common import declared_deps, stage_main, timed
 from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
@@ -33,6 +33,8 @@ from tasks.training.weights import load_weights
 
 __all__ = ["run"]
 
+log = logging.getLogger("espalier.train")
+
 MODEL = {"reference": "reference", "train": "reduced"}
 """Name of the model that each of the two stages writes."""
 
@@ -41,7 +43,7 @@ def run(root: Path, stage: str) -> None:
     """Train (or load) the network of `stage`, 'reference' or 'train'; write model, report and plot."""
     layout, params = Layout(root), load_params(root)
     _check_sources(params, root, stage)
-    with timed(layout, stage), runtime(params.train):
+    with timed(layout, stage) as watch, runtime(params.train):
         cleaner = artifacts.load_cleaner(layout.cleaner)
         reduction = artifacts.load_reduction(layout.reduction) if stage == "train" else None
         graph = _untrained(params, cleaner, reduction, root)
@@ -55,8 +57,12 @@ def run(root: Path, stage: str) -> None:
             done = Fit(graph.network.eval(), (), 0, 0.0)
         else:
             done = _train(stage, params, cleaner, reduction, graph, train, valid, checkpoint)
-        graph.network = done.network
+        beside = _beside(layout, params, cleaner, reduction, train, valid)
+        graph.network, watch.earlier = done.network, done.earlier
         report = {"stage": stage, **_facts(graph, cleaner, reduction, train, valid, done), "weights": weights}
+        if stage == "train":
+            report["random"] = None if beside is None else _beside_facts(cleaner, valid, beside)
+            watch.earlier -= _tell_beside(layout, report, done, beside)
         artifacts.save_graph(layout.model(MODEL[stage]), graph)
         artifacts.write_json(layout.report(stage), report)
         columns = [field.name for field in fields(EpochRecord)]
@@ -101,7 +107,7 @@ def _split(
 def _key(layout: Layout, params: Params, stage: str) -> str:
     """Fingerprint of all that the training depends on: an interrupted one of equal inputs goes on."""
     paths = [layout.cleaner, layout.rows("train"), layout.rows("valid")]
-    paths += [layout.reduction] if stage == "train" else []
+    paths += [layout.reduction] if stage != "reference" else []
     paths += _network_code(params, layout.root)
     sections = [params.model.model_dump(), params.train.model_dump()]
     return artifacts.fingerprint(*paths, settings=[stage, *sections])
@@ -140,6 +146,52 @@ def _train(
             checkpoint=checkpoint,
             on_epoch=shown,
         )
+
+
+def _beside(
+    layout: Layout,
+    params: Params,
+    cleaner: Cleaner,
+    reduction: Reduction | None,
+    train: Tensors,
+    valid: Tensors,
+) -> Fit | None:
+    """Train the same network on as many random rows, where the reduction chose them otherwise."""
+    task = cleaner.target.kind
+    rival = random_rival(reduction, train.y.numpy(), task) if reduction else None
+    if rival is None:
+        return None
+    checkpoint = Checkpoint(layout.checkpoints(_key(layout, params, "random")))
+    graph = _untrained(params, cleaner, rival, layout.root)
+    done = _train("random", params, cleaner, rival, graph, train, valid, checkpoint)
+    checkpoint.clear()
+    return done
+
+
+def _beside_facts(cleaner: Cleaner, valid: Tensors, beside: Fit) -> dict[str, Any]:
+    return {
+        "valid_metric": score(beside.network, valid, cleaner.target.kind),
+        "best_epoch": beside.best_epoch,
+        "history": [record.to_dict() for record in beside.history],
+    }
+
+
+def _tell_beside(layout: Layout, report: dict[str, Any], done: Fit, beside: Fit | None) -> float:
+    """Note the seconds of both trainings, which no report of this stage may hold.
+
+    Returns
+    -------
+    Seconds that the second took in this call: they belong to no model.
+    """
+    path = layout.timing("rows")
+    if beside is None:
+        path.unlink(missing_ok=True)
+        return 0.0
+    chosen, random = done.earlier + done.seconds, beside.earlier + beside.seconds
+    artifacts.write_json(path, {"chosen": round(chosen, 3), "random": round(random, 3)})
+    told = (report["metric"], report["valid_metric"], chosen, report["random"]["valid_metric"], random)
+    log.info("validation %s %.4f in %.1f s; on as many random rows %.4f in %.1f s", *told)
+    return beside.seconds
 
 
 def _facts(

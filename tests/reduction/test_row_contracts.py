@@ -13,7 +13,7 @@ from tasks.errors import EspalierError
 from tasks.reduction.config import ReduceConfig
 from tasks.reduction.reduction import Reduction
 from tasks.reduction.row_config import El2nRows, KCenterRows, RowsConfig, needs_errors
-from tasks.reduction.rows import ROW_METHODS, reduce_rows, round_sampler, select_rows
+from tasks.reduction.rows import ROW_METHODS, random_rival, reduce_rows, round_sampler, select_rows
 from tasks.reduction.sample import Sample
 
 CHOSEN = sorted(set(ROW_METHODS) - {"none", "random"})
@@ -98,3 +98,19 @@ def test_near_duplicates_with_a_quantile_report_what_really_stays(sample: Sample
     assert facts.rows is not None
     assert facts.report["rows"]["after"] == len(facts.rows)
     assert N * 0.1 < len(facts.rows) < N
+
+
+def test_the_random_rival_has_as_many_rows_of_each_class(sample: Sample) -> None:
+    chosen = reduce_rows(config("near_duplicates", factor=0.2, quantile=0.3), Reduction("none", (3,)), sample)
+    rival = random_rival(chosen, Y, "classification")
+    assert rival is not None
+    assert rival.rows is not None
+    assert chosen.rows is not None
+    assert len(rival.rows) == len(chosen.rows)
+    assert not np.array_equal(rival.rows, chosen.rows)
+    assert rival.row_method == "random"
+
+
+def test_without_a_comparison_there_is_no_rival(sample: Sample) -> None:
+    chosen = reduce_rows(config("k_center", compare=False), Reduction("none", (3,)), sample)
+    assert random_rival(chosen, Y, "classification") is None

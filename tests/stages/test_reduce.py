@@ -157,3 +157,40 @@ def test_too_many_components_fail_in_one_line_and_write_nothing(root: Path) -> N
         reduced(root, {"method": "weight_norm", "components": 4000})
     assert "\n" not in str(caught.value)
     assert not Layout(root).reduction.exists()
+
+
+def test_random_rows_are_trained_beside_chosen_ones_and_cost_no_model_anything(root: Path) -> None:
+    reduced(root, {"method": "none"}, {"method": "k_center", "factor": 0.1})
+    train.run(root, "train")
+    layout = Layout(root)
+    report, took = read_json(layout.report("train")), read_json(layout.timing("rows"))
+    assert len(report["random"]["history"]) == len(report["history"]) == 4
+    assert report["random"]["history"] != report["history"]
+    assert set(took) == {"chosen", "random"}
+    assert read_json(layout.timing("train"))["seconds"] > 0
+
+
+def test_the_comparison_is_the_same_each_time(root: Path) -> None:
+    reduced(root, {"method": "pca", "components": 4}, {"method": "k_medoids", "factor": 0.2})
+    train.run(root, "train")
+    first = Layout(root).report("train").read_bytes()
+    train.run(root, "train")
+    assert Layout(root).report("train").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"method": "none"},
+        {"method": "random", "factor": 0.2},
+        {"method": "k_center", "factor": 0.2, "compare": False},
+    ],
+    ids=lambda rows: str(rows["method"]),
+)
+def test_nothing_is_trained_beside_random_or_all_rows_or_when_told_not_to(
+    root: Path, rows: dict[str, object]
+) -> None:
+    reduced(root, {"method": "none"}, rows)
+    train.run(root, "train")
+    assert read_json(Layout(root).report("train"))["random"] is None
+    assert not Layout(root).timing("rows").exists()

@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 from tasks.evaluation.report import cost, quality, table, words
 from tasks.evaluation.report.facts import Facts
 from tasks.evaluation.report.figures import Figure
+from tasks.evaluation.report.rows import against_random, rows_and_time
 from tasks.evaluation.report.script import SCRIPT
 from tasks.evaluation.report.style import CSS
 
@@ -43,7 +44,13 @@ def _figures(facts: Facts) -> dict[str, list[Figure]]:
             quality.roc(facts),
         ],
         "cost": [cost.throughput(facts), cost.stages(facts)],
-        "reduction": [cost.worth(facts), cost.kept_cells(facts), cost.layers(facts), quality.learning(facts)],
+        "reduction": [
+            cost.worth(facts),
+            cost.kept_cells(facts),
+            cost.layers(facts),
+            quality.learning(facts),
+            rows_and_time(facts),
+        ],
     }
     return {section: [f for f in found if f is not None] for section, found in by_section.items()}
 
@@ -130,9 +137,10 @@ def _removed(facts: Facts) -> str:
         f"Columns ({columns['method']}): {words.amount(columns['before'])} features to "
         f"{words.amount(columns['after'])}.",
         f"Rows: all {before} training rows." if before == after else shrunk,
+        against_random(facts),
         f"Network: {how}, {100 * amount:g} % removed." if amount else "Network: not pruned.",
     ]
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
 
 
 def _method(facts: Facts) -> str:
