@@ -11,6 +11,7 @@ from tasks.settings import Section
 __all__ = [
     "FinetuneConfig",
     "InputsConfig",
+    "LowRankConfig",
     "NoPruneConfig",
     "PruneConfig",
     "StepConfig",
@@ -48,11 +49,15 @@ class _PruneSection(Section):
         "batch_norm (scales) | decomposition (the next layer makes up for those that leave)",
     )
     norm: Literal["l1", "l2"] = Field("l2", description="magnitude of a unit's weights: l1 | l2")
-    scope: Literal["local", "global"] = Field(
-        "local", description="local: the same share of every layer | global: ranked over all layers"
+    scope: Literal["local", "global", "per_layer", "sensitivity"] = Field(
+        "local",
+        description="local: the same share of every layer | global: ranked over all layers | per_layer: "
+        "amount names layers | sensitivity: layers that the validation metric misses less lose more",
     )
-    amount: Amount | None = Field(
-        0.8, description="share of units (structured) or weights (unstructured) removed, or auto"
+    amount: Amount | dict[str, Share] | None = Field(
+        0.8,
+        description="share of units (structured) or weights (unstructured) removed, or auto; with scope "
+        "per_layer a share for each layer named",
     )
     tolerance: float = Field(
         0.005, ge=0.0, description="amount: auto keeps the validation metric within this of the reference"
@@ -66,6 +71,16 @@ class _PruneSection(Section):
     def criterion(self) -> str:
         """Name in `tasks.pruning.importance.CRITERIA`."""
         return "magnitude_l1" if (self.importance, self.norm) == ("magnitude", "l1") else self.importance
+
+    @model_validator(mode="after")
+    def _layers_are_named_or_not(self) -> _PruneSection:
+        if isinstance(self.amount, dict) and self.scope != "per_layer":
+            raise ValueError(f"amount names layers, scope is {self.scope}; set scope: per_layer")
+        if self.scope == "per_layer" and not (isinstance(self.amount, dict) and self.amount):
+            raise ValueError(
+                "scope per_layer needs an amount for each layer, as in {body.0: 0.5, body.2: 0.9}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _norm_is_looked_at(self) -> _PruneSection:
@@ -105,6 +120,9 @@ class UnstructuredConfig(_PruneSection):
     schedule: Literal["oneshot", "iterative", "gradual"] = Field(
         "oneshot",
         description="oneshot | iterative (prune, recover, `rounds` times) | gradual (cubic, while training)",
+    )
+    shape: Literal["cubic", "linear", "exponential"] = Field(
+        "cubic", description="gradual: how sparsity grows over the first 60 % of the epochs"
     )
     start: Literal["trained", "scratch"] = Field(
         "trained", description="gradual: begin with the trained weights | with fresh initial weights"
@@ -158,6 +176,14 @@ class UnstructuredConfig(_PruneSection):
                 f"rounds {self.rounds} needs schedule iterative; schedule {self.schedule} has one",
             ),
             (
+                by_value and self.scope == "sensitivity",
+                "scope sensitivity divides an amount; a threshold needs scope local or global",
+            ),
+            (
+                self.shape != "cubic" and not gradual,
+                f"shape {self.shape} needs schedule gradual",
+            ),
+            (
                 scratch and not gradual,
                 "start scratch needs schedule gradual: untrained weights say nothing about importance",
             ),
@@ -187,7 +213,24 @@ class InputsConfig(Section):
     )
 
 
-StepConfig = UnstructuredConfig | StructuredConfig | InputsConfig
+class LowRankConfig(Section):
+    """Linear layers become products of two thinner ones, fitted to what passes through them."""
+
+    method: Literal["low_rank"] = Field(description="low_rank: a Linear becomes two thinner ones")
+    amount: Amount = Field(
+        0.5,
+        description="share of the Linear layers' weights that goes, every layer losing the same share of "
+        "what it gives; or auto",
+    )
+    tolerance: float = Field(
+        0.005, ge=0.0, description="amount: auto keeps the validation metric within this of the reference"
+    )
+    finetune: FinetuneConfig = Field(
+        default_factory=FinetuneConfig, description="recovery after each removal"
+    )
+
+
+StepConfig = UnstructuredConfig | StructuredConfig | InputsConfig | LowRankConfig
 """What one removal is made of; `tasks.pruning.steps.STEPS` has a function for each `method`."""
 
 
@@ -215,7 +258,7 @@ class StepsConfig(Section):
 
 
 PruneConfig = Annotated[
-    NoPruneConfig | UnstructuredConfig | StructuredConfig | InputsConfig | StepsConfig,
+    NoPruneConfig | UnstructuredConfig | StructuredConfig | InputsConfig | LowRankConfig | StepsConfig,
     Field(discriminator="method"),
 ]
 

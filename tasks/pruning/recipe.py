@@ -10,18 +10,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tasks.pruning.config import NoPruneConfig, StepConfig, UnstructuredConfig
+from tasks.pruning.config import NoPruneConfig, PruneConfig, StepConfig, UnstructuredConfig, steps_of
 from tasks.pruning.importance import check_answers, check_finite
 from tasks.pruning.recovery import Front, Outcome, Recovery
 from tasks.pruning.report import step_report
-from tasks.pruning.steps import STEPS
+from tasks.pruning.sensitivity import Curves
+from tasks.pruning.shares import Shares
+from tasks.pruning.steps import SENSITIVITY, STEPS
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.device import runtime
 from tasks.training.fit import EpochRecord, Rounds
 from tasks.training.scoring import score
 
-__all__ = ["Pruned", "prune"]
+__all__ = ["Pruned", "prune", "sensitivity"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def prune(
     if amount == "auto":
         raise ValueError("amount auto is resolved by tasks.search.amount")
     check_finite(network)
-    place = None if folder is None else folder / f"amount-{amount}"
+    place = None if folder is None else folder / f"amount-{'each' if isinstance(amount, dict) else amount}"
     recovery = Recovery(
         train,
         valid,
@@ -139,8 +141,31 @@ def prune(
 
 
 def _outcome(
-    start: Outcome, config: NoPruneConfig | StepConfig, amount: float | None, recovery: Recovery
+    start: Outcome, config: NoPruneConfig | StepConfig, amount: Shares | None, recovery: Recovery
 ) -> Outcome:
     if isinstance(config, NoPruneConfig) or amount == 0.0:
         return start.then(start.network, "nothing removed, the network is the one that came in")
     return STEPS[config.method](start, config, amount, recovery)
+
+
+def sensitivity(
+    network: nn.Module,
+    config: PruneConfig,
+    train: Tensors,
+    valid: Tensors,
+    train_config: TrainConfig,
+    *,
+    task: str,
+    outputs: int,
+    seed: int,
+) -> Curves:
+    """Measure what each layer alone costs by the criterion of the first step that removes units or weights.
+
+    Empty where no step does.
+    """
+    step = next((step for step in steps_of(config) if step.method in SENSITIVITY), None)
+    if step is None:
+        return {}
+    recovery = Recovery(train, valid, train_config, step.finetune, task, outputs, seed)
+    with runtime(train_config):
+        return SENSITIVITY[step.method](network, step, recovery)

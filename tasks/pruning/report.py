@@ -50,6 +50,9 @@ def _share(config: NoPruneConfig | StepConfig, before: nn.Module, after: nn.Modu
         return 0.0
     if isinstance(config.amount, float):
         return config.amount
+    if isinstance(config.amount, dict) and isinstance(config, StructuredConfig):
+        first, second = widths(before), widths(after)
+        return 1.0 - sum(second[name] for name in config.amount) / sum(first[name] for name in config.amount)
     return zeros(after) / sum(weight.numel() for weight in weights.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -12,14 +13,17 @@ from tasks.pruning.decomposition import ROWS, cut_and_absorb, unit_scores
 from tasks.pruning.importance import Calibration, criterion
 from tasks.pruning.masks import Choice, keep_largest
 from tasks.pruning.recovery import Outcome, Recovery
-from tasks.pruning.schedule import round_amounts
+from tasks.pruning.schedule import round_amount
+from tasks.pruning.sensitivity import Curves, allocate, measure
+from tasks.pruning.shares import Shares, at_each, removals, resolved
 from tasks.pruning.structure import Survey, UnitGroup, remove, survey, widths
+from tasks.training.scoring import score
 
-__all__ = ["choose_units", "prune_units"]
+__all__ = ["choose_units", "prune_units", "score_units", "unit_sensitivity"]
 
 
 def prune_units(
-    start: Outcome, config: StructuredConfig, amount: float | None, recovery: Recovery
+    start: Outcome, config: StructuredConfig, amount: Shares | None, recovery: Recovery
 ) -> Outcome:
     """Remove a share of the units and recover, in one round or several.
 
@@ -27,8 +31,9 @@ def prune_units(
     ----------
     start : Outcome
         Its network is not changed.
-    amount : float
-        Share of the units of each layer (scope local) or of all layers together (global).
+    amount : float or dict
+        Share of the units of each layer (scope local), of all layers together (global, and sensitivity, which
+        divides it by what the layers can do without), or of the layers named (per_layer).
     """
     found = survey(start.network, recovery.example)
     outcome = start.then(start.network, *_left_alone(start.network, found))
@@ -36,10 +41,34 @@ def prune_units(
         return outcome.then(start.network, "nothing can be removed from this network")
     able, left = _scorable(start.network, found.groups, config.criterion, recovery.calibration())
     outcome, initial = outcome.then(start.network, *left), {group.name: group.width for group in able}
-    for number, share in enumerate(round_amounts(amount, config.rounds), 1):
-        cut = _remove_share(outcome, config, share, initial, recovery)
+    shares = resolved(amount, {group.name: group.members for group in able})
+    if config.scope == "sensitivity" and isinstance(shares, float):
+        shares = allocate(unit_sensitivity(start.network, config, recovery), initial, shares)
+    for number in range(1, config.rounds + 1):
+        now = at_each(shares, partial(round_amount, rounds=config.rounds, number=number))
+        cut = _remove_share(outcome, config, now, initial, recovery)
         outcome = recovery.run(cut, f"round-{number}")
     return outcome
+
+
+def unit_sensitivity(network: nn.Module, config: StructuredConfig, recovery: Recovery) -> Curves:
+    """Validation metric with a share of the units of one group at a time removed, without recovery."""
+    groups = survey(network, recovery.example).groups
+    if not groups:
+        return {}
+    calibration = _calibration(config, recovery)
+    able, _ = _scorable(network, groups, config.criterion, calibration)
+    scores = _scores(network, able, config.criterion, calibration)
+    sizes = {group.name: group.width for group in able}
+
+    def without(name: str, share: float) -> nn.Module:
+        choice = keep_largest({name: scores[name]}, round(share * sizes[name]))
+        return _cut(network, config, able, choice, calibration, recovery)[0]
+
+    def judge(pruned: nn.Module) -> float:
+        return score(pruned, recovery.valid, recovery.task)
+
+    return measure(sizes, without, judge, network)
 
 
 def choose_units(
@@ -50,9 +79,7 @@ def choose_units(
     calibration: Calibration,
 ) -> Choice:
     """Rank the units of all groups and keep the most important; `remove` as in `keep_largest`."""
-    if importance == "decomposition":
-        return keep_largest(unit_scores(network, groups, calibration), remove)
-    return keep_largest(score_units(network, groups, importance, calibration), remove)
+    return keep_largest(_scores(network, groups, importance, calibration), remove)
 
 
 def score_units(
@@ -76,11 +103,19 @@ def score_units(
     return found
 
 
+def _scores(
+    network: nn.Module, groups: tuple[UnitGroup, ...], importance: str, calibration: Calibration
+) -> dict[str, Tensor]:
+    if importance == "decomposition":
+        return unit_scores(network, groups, calibration)
+    return score_units(network, groups, importance, calibration)
+
+
 def _scorable(
     network: nn.Module, groups: tuple[UnitGroup, ...], importance: str, calibration: Calibration
 ) -> tuple[tuple[UnitGroup, ...], tuple[str, ...]]:
     """Return the groups that the criterion looks at, and a note for each other one."""
-    if importance == "decomposition":
+    if importance != "batch_norm":
         return groups, ()
     known = score_units(network, groups, importance, calibration)
     others = [group.name for group in groups if group.name not in known]
@@ -89,43 +124,62 @@ def _scorable(
 
 
 def _remove_share(
-    outcome: Outcome, config: StructuredConfig, share: float, initial: Mapping[str, int], recovery: Recovery
+    outcome: Outcome, config: StructuredConfig, shares: Shares, initial: Mapping[str, int], recovery: Recovery
 ) -> Outcome:
     network = outcome.network
     groups = tuple(group for group in survey(network, recovery.example).groups if group.name in initial)
     if not groups:
         return outcome
-    count = _still_to_remove(network, groups, config.scope, share, initial)
-    decomposed = config.importance == "decomposition"
-    calibration = recovery.calibration(ROWS) if decomposed else recovery.calibration()
+    count = _still_to_remove(network, groups, shares, initial, pooled=config.scope == "global")
+    calibration = _calibration(config, recovery)
     choice = choose_units(network, groups, config.criterion, count, calibration)
-    kept = {name: keep.nonzero().flatten().tolist() for name, keep in choice.keep.items()}
-    notes = tuple(
-        f"{name} keeps one of its {initial[name]} units, the removal of {share:.1%} would have emptied it"
+    smaller, notes = _cut(network, config, groups, choice, calibration, recovery)
+    bound = (
+        f"{name} keeps one of its {initial[name]} units, the removal of {_of(shares, name):.1%} would have "
+        "emptied it"
         for name in choice.bound
     )
-    if decomposed:
-        smaller, more = cut_and_absorb(network, recovery.example, groups, kept, calibration.X)
-        return outcome.then(smaller, *notes, *more)
-    return outcome.then(remove(network, recovery.example, kept), *notes)
+    return outcome.then(smaller, *bound, *notes)
+
+
+def _calibration(config: StructuredConfig, recovery: Recovery) -> Calibration:
+    return recovery.calibration(ROWS) if config.criterion == "decomposition" else recovery.calibration()
+
+
+def _cut(
+    network: nn.Module,
+    config: StructuredConfig,
+    groups: tuple[UnitGroup, ...],
+    choice: Choice,
+    calibration: Calibration,
+    recovery: Recovery,
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """Remove what was not chosen; with decomposition the layers behind make up for it."""
+    kept = {name: keep.nonzero().flatten().tolist() for name, keep in choice.keep.items()}
+    if config.criterion == "decomposition":
+        touched = [group for group in groups if group.name in kept]
+        smaller, notes = cut_and_absorb(network, recovery.example, touched, kept, calibration.X)
+        return smaller, notes
+    return remove(network, recovery.example, kept), ()
 
 
 def _still_to_remove(
     network: nn.Module,
     groups: tuple[UnitGroup, ...],
-    scope: str,
-    share: float,
+    shares: Shares,
     initial: Mapping[str, int],
+    *,
+    pooled: bool,
 ) -> int | dict[str, int]:
     """Count what a cumulative share of the initial widths leaves to remove now."""
-    now = widths(network)
-    if scope == "local":
-        return {
-            group.name: round(share * initial[group.name]) - initial[group.name] + group.width
-            for group in groups
-        }
-    total = sum(initial.values())
-    return round(share * total) - total + sum(now[name] for name in initial)
+    now, wanted = widths(network), removals(initial, shares, pooled=pooled)
+    if isinstance(wanted, dict):
+        return {group.name: wanted[group.name] - initial[group.name] + group.width for group in groups}
+    return wanted - sum(initial.values()) + sum(now[name] for name in initial)
+
+
+def _of(shares: Shares, name: str) -> float:
+    return shares.get(name, 0.0) if isinstance(shares, dict) else shares
 
 
 def _left_alone(network: nn.Module, found: Survey) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -24,14 +23,17 @@ from tasks.pruning.masks import (
     unprunable_weights,
 )
 from tasks.pruning.recovery import Outcome, Recovery
-from tasks.pruning.schedule import RAMP, cubic, round_amounts
+from tasks.pruning.schedule import RAMP, RAMPS, round_amount
+from tasks.pruning.sensitivity import Curves, allocate, measure
+from tasks.pruning.shares import Shares, at_each, removals, resolved
 from tasks.training.fit import Hooks
+from tasks.training.scoring import score
 
-__all__ = ["choose_weights", "prune_weights"]
+__all__ = ["choose_weights", "prune_weights", "weight_sensitivity"]
 
 
 def prune_weights(
-    begun: Outcome, config: UnstructuredConfig, amount: float | None, recovery: Recovery
+    begun: Outcome, config: UnstructuredConfig, amount: Shares | None, recovery: Recovery
 ) -> Outcome:
     """Zero a share of the weights, or all below the threshold, and recover with the zeros held.
 
@@ -39,8 +41,10 @@ def prune_weights(
     ----------
     begun : Outcome
         Its network is not changed.
-    amount : float or None
-        Share of the weights of each layer (scope local) or of all together (global); None with a threshold.
+    amount : float, dict or None
+        Share of the weights of each layer (scope local), of all together (global, and sensitivity, which
+        divides it by what the layers can do without), or of the layers named (per_layer); None with a
+        threshold.
     recovery : Recovery
         Holds the network before training, for `start: scratch` and `rewind: init`.
     """
@@ -54,50 +58,95 @@ def prune_weights(
         return start.then(network, "nothing can be pruned in this network")
     if recovery.hold_zeros:
         attach(network, {name: weight != 0 for name, weight in prunable_weights(network).items()})
-    if config.schedule == "gradual" and amount is not None:
-        outcome = _gradual(start, config, amount, recovery, calibration)
+    shares = _shares(network, config, amount, recovery)
+    if config.schedule == "gradual" and shares is not None:
+        outcome = _gradual(start, config, shares, recovery, calibration)
     else:
-        outcome = _rounds(start, config, amount, recovery, calibration)
+        outcome = _rounds(start, config, shares, recovery, calibration)
     detach(outcome.network)
     return outcome
 
 
+def weight_sensitivity(network: nn.Module, config: UnstructuredConfig, recovery: Recovery) -> Curves:
+    """Validation metric with a share of one layer's weights at a time set to zero, without recovery."""
+    sizes = {name: weight.numel() for name, weight in prunable_weights(network).items()}
+    if not sizes:
+        return {}
+    scores = _scores(network, config, recovery.calibration())
+
+    def without(name: str, share: float) -> nn.Module:
+        choice = keep_largest({name: scores[name]}, round(share * sizes[name]))
+        cut = copy.deepcopy(network)
+        attach(cut, choice.keep)
+        return cut
+
+    def judge(pruned: nn.Module) -> float:
+        return score(pruned, recovery.valid, recovery.task)
+
+    curves = measure(sizes, without, judge, network)
+    return {_layer(name): points for name, points in curves.items()}
+
+
+def _shares(
+    network: nn.Module, config: UnstructuredConfig, amount: Shares | None, recovery: Recovery
+) -> Shares | None:
+    """Return what each layer, or all together, shall lose; by parameter name."""
+    if amount is None:
+        return None
+    sizes = {_layer(name): weight.numel() for name, weight in prunable_weights(network).items()}
+    shares = resolved(amount, dict.fromkeys(sizes, ()))
+    if config.scope == "sensitivity" and isinstance(shares, float):
+        shares = allocate(weight_sensitivity(network, config, recovery), sizes, shares)
+    if isinstance(shares, dict):
+        parameters = {_layer(name): name for name in prunable_weights(network)}
+        return {parameters[layer]: share for layer, share in shares.items()}
+    return shares
+
+
+def _layer(parameter: str) -> str:
+    return parameter.rpartition(".")[0] or parameter
+
+
 def choose_weights(
-    network: nn.Module, config: UnstructuredConfig, share: float | None, calibration: Calibration
+    network: nn.Module, config: UnstructuredConfig, shares: Shares | None, calibration: Calibration
 ) -> Choice:
     """Rank the weights and keep the most important; what is masked already stays masked."""
     weights = {name: weight.detach().cpu() for name, weight in prunable_weights(network).items()}
     if config.threshold is not None:
         return keep_above(weights, config.threshold, scope=config.scope)
-    chosen, saliency = criterion(config.criterion, network, calibration)
-    scores = {name: chosen.single(saliency[name]) for name in weights}
-    masks = masks_of(network)
-    scores = {
-        name: score.masked_fill(~masks[name].cpu(), -torch.inf) if name in masks else score
-        for name, score in scores.items()
-    }
-    choice = keep_largest(scores, _count(weights, config.scope, share or 0.0))
+    masks, scores = masks_of(network), _scores(network, config, calibration)
+    sizes = {name: weight.numel() for name, weight in weights.items()}
+    choice = keep_largest(scores, removals(sizes, shares or 0.0, pooled=config.scope == "global"))
     kept = {name: keep & masks[name].cpu() if name in masks else keep for name, keep in choice.keep.items()}
     return replace(choice, keep=kept)
 
 
-def _count(weights: Mapping[str, Tensor], scope: str, share: float) -> int | dict[str, int]:
-    if scope == "local":
-        return {name: round(share * weight.numel()) for name, weight in weights.items()}
-    return round(share * sum(weight.numel() for weight in weights.values()))
+def _scores(network: nn.Module, config: UnstructuredConfig, calibration: Calibration) -> dict[str, Tensor]:
+    """Rank single weights; what is masked already comes last."""
+    chosen, saliency = criterion(config.criterion, network, calibration)
+    masks = masks_of(network)
+    scores = {name: chosen.single(saliency[name]) for name in prunable_weights(network)}
+    return {
+        name: found.masked_fill(~masks[name].cpu(), -torch.inf) if name in masks else found
+        for name, found in scores.items()
+    }
 
 
 def _rounds(
     outcome: Outcome,
     config: UnstructuredConfig,
-    amount: float | None,
+    target: Shares | None,
     recovery: Recovery,
     calibration: Calibration,
 ) -> Outcome:
     """Prune and recover in turn; with rewinding, every recovery starts from the initial values."""
-    shares = (None,) if amount is None else round_amounts(amount, config.rounds)
-    for number, share in enumerate(shares, 1):
-        choice = choose_weights(outcome.network, config, share, calibration)
+    for number in range(1, config.rounds + 1):
+        now = (
+            None
+            if target is None
+            else at_each(target, partial(round_amount, rounds=config.rounds, number=number))
+        )
+        choice = choose_weights(outcome.network, config, now, calibration)
         source = _given(recovery.initial, "rewind: init") if config.rewind == "init" else outcome.network
         cut = copy.deepcopy(source)
         attach(cut, choice.keep)
@@ -109,19 +158,19 @@ def _rounds(
 def _gradual(
     outcome: Outcome,
     config: UnstructuredConfig,
-    amount: float,
+    target: Shares,
     recovery: Recovery,
     calibration: Calibration,
 ) -> Outcome:
-    """Follow the cubic schedule from epoch to epoch while the network trains."""
+    """Follow the schedule from epoch to epoch while the network trains."""
     source = _given(recovery.initial, "start: scratch") if config.start == "scratch" else outcome.network
     cut = copy.deepcopy(source)
     attach(cut, _open(cut) | masks_of(outcome.network))
     ramp = min(round(RAMP * recovery.finetune.epochs), recovery.finetune.epochs - 1)
-    tighten = partial(_tighten, config=config, amount=amount, calibration=calibration, ramp=ramp)
+    tighten = partial(_tighten, config=config, target=target, calibration=calibration, ramp=ramp)
     hooks = Hooks(before_epoch=tighten, after_step=hold, settled=ramp)
     trained = recovery.run(outcome.then(cut), "gradual", hooks)
-    final = choose_weights(trained.network, config, amount, calibration)
+    final = choose_weights(trained.network, config, target, calibration)
     return trained.then(trained.network, *_bound(final))
 
 
@@ -135,13 +184,14 @@ def _tighten(
     total: int,
     *,
     config: UnstructuredConfig,
-    amount: float,
+    target: Shares,
     calibration: Calibration,
     ramp: int,
 ) -> None:
     del total
     if epoch <= ramp:
-        attach(network, choose_weights(network, config, cubic(epoch, ramp, amount), calibration).keep)
+        now = at_each(target, partial(RAMPS[config.shape], epoch, ramp))
+        attach(network, choose_weights(network, config, now, calibration).keep)
 
 
 def _given(initial: nn.Module | None, why: str) -> nn.Module:

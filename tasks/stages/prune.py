@@ -152,7 +152,7 @@ def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     if isinstance(config, NoPruneConfig):
         return prune_step(0, config, None)
     if isinstance(config, BudgetedConfig):
-        return prune_to_budget(_problem(inputs, params, config), config)
+        return prune_to_budget(_problem(inputs, params, config), config, params.export.quantise)
     reference = score(inputs.reference.network, inputs.full["valid"], inputs.target.kind)
     if isinstance(config, StepsConfig):
         return prune_in_steps(network, config.steps, prune_step, reference=reference)

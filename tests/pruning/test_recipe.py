@@ -11,8 +11,8 @@ from tasks.models.mlp import Mlp
 from tasks.models.spec import network_from_spec, network_spec
 from tasks.pruning.config import PruneConfig
 from tasks.pruning.masks import prunable_weights, zeros
-from tasks.pruning.recipe import prune
-from tasks.pruning.structure import widths
+from tasks.pruning.recipe import prune, sensitivity
+from tasks.pruning.structure import survey, widths
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 
@@ -30,6 +30,7 @@ METHODS = {
         "importance": "decomposition",
         "rounds": 2,
     },
+    "low rank": {"method": "low_rank", "amount": 0.4},
     "local weights": {"method": "unstructured", "amount": 0.75},
     "global weights": {
         "method": "unstructured",
@@ -217,6 +218,55 @@ def test_pruned_weights_are_the_smallest_of_the_trained_network(network, run):
     pruned = run(config(epochs=0, method="unstructured", amount=0.5, scope="global")).network
     pairs = [(w.detach().abs(), pruned.get_parameter(n) != 0) for n, w in prunable_weights(network).items()]
     assert min(w[kept].min() for w, kept in pairs) >= max(w[~kept].max() for w, kept in pairs)
+
+
+@pytest.mark.parametrize("kind", ["structured", "unstructured"])
+def test_layers_that_hurt_less_lose_more_and_the_amount_is_met(run, kind, network):
+    keys = {"method": kind, "amount": 0.5, "scope": "sensitivity"}
+    pruned = run(config(epochs=0, **keys))
+    if kind == "structured":
+        *hidden, _ = (layer for layer in pruned.report["layers"])
+        assert pruned.report["amount"] == 0.5
+        assert any(layer["after"] < layer["before"] for layer in hidden)
+    else:
+        total = sum(weight.numel() for weight in prunable_weights(network).values())
+        assert abs(zeros(pruned.network) - 0.5 * total) <= len(pruned.report["layers"])
+
+
+def test_a_share_of_one_layer_is_taken_from_it_alone(run, network, problem):
+    first, *rest = (group.name for group in survey(network, problem[0].X[:2]).groups)
+    keys = {"scope": "per_layer", "amount": {first: 0.5}}
+    smaller = widths(run(config(epochs=0, method="structured", **keys)).network)
+    before = widths(network)
+    assert smaller[first] == before[first] - round(0.5 * before[first])
+    assert all(smaller[name] == before[name] for name in rest)
+    sparse = run(config(epochs=0, method="unstructured", **keys)).network
+    counts = {n: int((w == 0).sum()) for n, w in prunable_weights(sparse).items()}
+    assert {name for name, count in counts.items() if count} == {f"{first}.weight"}
+
+
+@pytest.mark.parametrize("kind", ["structured", "unstructured"])
+def test_a_layer_that_does_not_exist_is_answered_with_the_nearest(run, kind):
+    with pytest.raises(EspalierError, match=r"prune\.amount\.bdy\.0: no layer of this name"):
+        run(config(epochs=0, method=kind, scope="per_layer", amount={"bdy.0": 0.5}))
+
+
+@pytest.mark.parametrize("keys", [{"rounds": 2}, {"method": "unstructured", "schedule": "gradual"}])
+def test_layers_keep_shares_of_their_own_over_rounds_and_schedules(run, keys, network, problem):
+    first = survey(network, problem[0].X[:2]).groups[0].name
+    pruned = run(config(**{"method": "structured", "scope": "per_layer", "amount": {first: 0.5}, **keys}))
+    layers = {layer["name"]: layer for layer in pruned.report["layers"]}
+    assert layers[first]["after"] == layers[first]["before"] - round(0.5 * layers[first]["before"])
+
+
+@pytest.mark.parametrize("kind", ["structured", "unstructured"])
+def test_sensitivity_has_a_curve_for_every_layer_that_can_be_pruned(network, problem, kind):
+    settings = config(method=kind, amount=0.5)
+    curves = sensitivity(network, settings, *problem, SETTINGS, task="classification", outputs=3, seed=0)
+    groups = [group.name for group in survey(network, problem[0].X[:2]).groups]
+    weights = [name.rpartition(".")[0] for name in prunable_weights(network)]
+    assert list(curves) == (groups if kind == "structured" else weights)
+    assert all(0 <= metric <= 1 for points in curves.values() for _, metric in points)
 
 
 @pytest.mark.parametrize("importance", ["magnitude", "taylor", "hessian", "lamp", "activation", "random"])

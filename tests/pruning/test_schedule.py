@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.pruning.schedule import cubic, round_amounts
+from tasks.pruning.schedule import RAMPS, cubic, exponential, linear, round_amounts
 
 share = st.floats(0.0, 1.0)
 
@@ -44,3 +44,21 @@ def test_every_round_removes_the_same_share_of_what_is_left(amount, rounds):
     left = [1.0, *(1 - s for s in round_amounts(amount, rounds))]
     ratios = [b / a for a, b in pairwise(left)]
     assert ratios == pytest.approx([ratios[0]] * rounds)
+
+
+@pytest.mark.parametrize("ramp", RAMPS.values(), ids=RAMPS)
+@given(final=share, steps=st.integers(1, 40))
+def test_every_ramp_starts_at_the_initial_sparsity_never_falls_and_ends_at_the_final(ramp, final, steps):
+    values = [ramp(step, steps, final) for step in range(steps + 2)]
+    assert values[0] == pytest.approx(0.0)
+    assert values[-2:] == [final, final]
+    assert all(a <= b + 1e-9 for a, b in pairwise(values))
+
+
+def test_linear_removes_as_much_at_each_step():
+    assert linear(3, 12, 0.8, initial=0.4) == pytest.approx(0.5)
+
+
+def test_exponential_removes_the_same_share_of_what_is_left_at_each_step():
+    left = [1 - exponential(step, 4, 0.9375) for step in range(5)]
+    assert [b / a for a, b in pairwise(left)] == pytest.approx([0.5] * 4)
