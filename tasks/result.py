@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import Layout, read_json
-from tasks.evaluation.reports import MODELS, making_seconds
+from tasks.evaluation.reports import MODELS, making_seconds, mostly_zero
 from tasks.metrics.table import METRICS, Metric
 
 __all__ = ["clean_report", "result_rows", "result_text"]
 
 UNDEFINED = "undefined"
+KEYS = {"multiply_adds": "multiply-adds", "gzip_bytes": "bytes, gzipped", "xz_bytes": "bytes, xz"}
 
 
 def _figure(metric: Metric, value: float | None) -> str:
@@ -64,9 +65,10 @@ def result_rows(root: Path) -> list[list[str]]:
     latency = {model: float(measure["latency"][model]["p50_us"]) for model in MODELS}
     rows = [["", *MODELS.values()], *_headline(evaluate)]
     rows.append(["verdict", "", *(_verdict(evaluate, model) for model in list(MODELS)[1:])])
-    for key in ("inputs", "parameters", "multiply_adds", "bytes"):
+    stored = ("gzip_bytes", "xz_bytes") if mostly_zero(sizes["compressed"]) else ()
+    for key in ("inputs", "parameters", "multiply_adds", "bytes", *stored):
         counts = {model: sizes[model][key] for model in MODELS}
-        rows.append([key.replace("_", "-"), *_counted(counts, _whole)])
+        rows.append([KEYS.get(key, key), *_counted(counts, _whole)])
     rows.append(["latency p50", *_counted(latency, lambda value: f"{value:.1f} us")])
     seconds = {model: making_seconds(measure, model) for model in MODELS}
     rows.append(["training time", *_counted(seconds, lambda value: f"{value:.1f} s")])

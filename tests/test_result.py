@@ -4,7 +4,8 @@ from tasks.artifacts import Layout, read_json, write_json
 from tasks.metrics.table import METRICS
 from tasks.result import clean_report, result_rows, result_text
 
-SIZE = {"inputs": 784, "parameters": 1000, "multiply_adds": 990, "bytes": 1_872_595}
+SIZE = {"inputs": 784, "parameters": 1000, "nonzeros": 1000, "multiply_adds": 990, "bytes": 1_872_595}
+STORED = {"gzip_bytes": 1_000_000, "xz_bytes": 900_000}
 
 
 @pytest.fixture
@@ -38,6 +39,18 @@ def row(root, label):
 def test_factors_are_against_the_reference(root):
     assert row(root, "bytes") == ["bytes", "1,872,595", "936,297 (2.0x)", "187,259 (10.0x)"]
     assert row(root, "latency p50")[1:] == ["50.0 us", "25.0 us (2.0x)", "10.0 us (5.0x)"]
+
+
+def test_stored_bytes_are_shown_where_weights_are_zero_and_nowhere_else(root):
+    path = Layout(root).report("evaluate")
+    evaluate = read_json(path)
+    assert not any("gzipped" in row[0] for row in result_rows(root))
+    for judged in evaluate["models"].values():
+        judged["size"] |= STORED
+    evaluate["models"]["compressed"]["size"] |= {"nonzeros": 5, "gzip_bytes": 10_000}
+    write_json(path, evaluate)
+    assert row(root, "bytes, gzipped")[-1] == "10,000 (100.0x)"
+    assert row(root, "bytes, xz")[1] == "900,000"
 
 
 def test_a_model_costs_all_the_training_that_led_to_it(root):

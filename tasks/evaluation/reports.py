@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MADE_BY", "MODELS", "REPORTS", "Reports", "making_seconds"]
+__all__ = ["MADE_BY", "MODELS", "REPORTS", "Reports", "making_seconds", "mostly_zero"]
 
 MODELS = {"reference": "reference", "reduced": "reduced", "compressed": "reduced + pruned"}
 """The models in the order they are judged, and how they are called."""
@@ -18,6 +18,8 @@ MADE_BY = {
 }
 """The stages whose time a model costs; what the reference took is not counted to the others."""
 
+ZEROS_FROM = 0.95  # a trained network has a few zeros of its own
+
 REPORTS = ("clean", "reference", "reduce", "train", "prune", "evaluate", "measure")
 
 
@@ -25,6 +27,11 @@ def making_seconds(measure: Mapping[str, Any], model: str) -> float | None:
     """Seconds that went into a model; None where one of its stages has not run on this machine."""
     seconds, stages = measure.get("seconds", {}), MADE_BY[model]
     return float(sum(seconds[stage] for stage in stages)) if all(s in seconds for s in stages) else None
+
+
+def mostly_zero(size: Mapping[str, int]) -> bool:
+    """Whether zeros are worth a word: they make a stored file smaller, and no runtime faster."""
+    return size["nonzeros"] < ZEROS_FROM * size["parameters"]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 
+import numpy as np
 import pytest
 import torch
 import torch_pruning
@@ -113,15 +115,48 @@ def test_counting_leaves_no_hooks_behind():
 def test_gzip_bytes_do_not_depend_on_the_clock(tmp_path):
     file = tmp_path / "model.onnx"
     file.write_bytes(b"weights " * 100)
-    assert stored_bytes(file) == (800, len(gzip.compress(b"weights " * 100, 9, mtime=0)))
-    assert stored_bytes(file)[1] < 100
+    plain, zipped, xz = stored_bytes(file)
+    assert (plain, zipped) == (800, len(gzip.compress(b"weights " * 100, 9, mtime=0)))
+    assert zipped < 100
+    assert xz < 100
+
+
+def test_a_stored_file_can_be_had_back(tmp_path):
+    content = np.random.default_rng(0).normal(size=999).astype(np.float32).tobytes()
+    file = tmp_path / "model.onnx"
+    file.write_bytes(content)
+    packed = lzma.compress(content, preset=9, check=lzma.CHECK_CRC32)
+    assert stored_bytes(file)[2] == len(packed)
+    assert lzma.decompress(packed) == content
+
+
+def test_zeros_shrink_the_stored_file_but_not_the_file_itself(tmp_path):
+    sizes = []
+    for share in (0.0, 0.9):
+        rng = np.random.default_rng(0)
+        weights = rng.normal(size=4000).astype(np.float32) * (rng.uniform(size=4000) >= share)
+        file = tmp_path / "model.onnx"
+        file.write_bytes(weights.tobytes())
+        sizes.append(stored_bytes(file))
+    dense, sparse = sizes
+    assert dense[0] == sparse[0]
+    assert sparse[1] < 0.3 * dense[1]
+    assert sparse[2] < 0.3 * dense[2]
 
 
 def test_a_size_says_everything(tmp_path):
     file = tmp_path / "model.onnx"
     file.write_bytes(b"0123456789")
     size = size_of(_graph(4, Mlp((4,), (3,), 2)), file).to_dict()
-    assert list(size) == ["parameters", "nonzeros", "multiply_adds", "bytes", "gzip_bytes", "inputs"]
+    assert list(size) == [
+        "parameters",
+        "nonzeros",
+        "multiply_adds",
+        "bytes",
+        "gzip_bytes",
+        "xz_bytes",
+        "inputs",
+    ]
     assert (size["inputs"], size["bytes"]) == (4, 10)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.evaluation.report import words
 from tasks.evaluation.report.facts import Facts
+from tasks.evaluation.reports import mostly_zero
 from tasks.metrics.table import METRICS
 
 __all__ = ["decisions_table", "machine_table", "metrics_table", "recipe", "result_table"]
@@ -83,7 +84,8 @@ def _speed_spread(facts: Facts) -> str:
 def result_table(facts: Facts) -> str:
     """Compare the models: quality with intervals, size and speed with factors against the reference."""
     size = {
-        key: _size(facts, key) for key in ("inputs", "parameters", "multiply_adds", "bytes", "gzip_bytes")
+        key: _size(facts, key)
+        for key in ("inputs", "parameters", "multiply_adds", "bytes", "gzip_bytes", "xz_bytes")
     }
     micro = "{:.1f} µs".format
     rows = [
@@ -93,7 +95,8 @@ def result_table(facts: Facts) -> str:
         _row("Parameters", _counted(facts, size["parameters"], words.amount), _zeros(facts)),
         _row("Multiply-adds", _counted(facts, size["multiply_adds"], words.amount), "for one row"),
         _row("ONNX file", _counted(facts, size["bytes"], words.bytes_text)),
-        _row("ONNX file, gzipped", _counted(facts, size["gzip_bytes"], words.bytes_text)),
+        _row("ONNX file, gzipped", _counted(facts, size["gzip_bytes"], words.bytes_text), _stored(facts)),
+        *_packed(facts, size["xz_bytes"]),
         _speed_spread(facts),
         _row("Latency, p95", _counted(facts, lambda n: facts.latency(n)["p95_us"], micro)),
         _row(
@@ -123,9 +126,23 @@ def _size(facts: Facts, key: str) -> Callable[[str], float | None]:
 
 def _zeros(facts: Facts) -> str:
     """Say how many parameters of the last model are 0, when many are."""
-    size = facts.size(list(facts.models)[-1])
+    size = _last(facts)
     share = 1 - size["nonzeros"] / max(size["parameters"], 1)
-    return f"{100 * share:.0f} % of the last are 0" if share > 0.05 else ""
+    return f"{100 * share:.0f} % of the last are 0" if mostly_zero(size) else ""
+
+
+def _stored(facts: Facts) -> str:
+    return "where zeros count; they make no call faster" if mostly_zero(_last(facts)) else ""
+
+
+def _packed(facts: Facts, read: Callable[[str], float | None]) -> list[str]:
+    """Add what is left of the file in storage, where zeros make a difference."""
+    shown = mostly_zero(_last(facts))
+    return [_row("ONNX file, xz", _counted(facts, read, words.bytes_text))] if shown else []
+
+
+def _last(facts: Facts) -> Mapping[str, int]:
+    return facts.size(list(facts.models)[-1])
 
 
 def metrics_table(facts: Facts) -> str:

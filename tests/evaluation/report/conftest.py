@@ -19,6 +19,7 @@ SIZE = {
     "multiply_adds": 100,
     "bytes": 4000,
     "gzip_bytes": 3000,
+    "xz_bytes": 3000,
     "inputs": 4,
 }
 SPEED = {"p50_us": 10.0, "p95_us": 14.0, "rows_per_s": 5e5, "eager_p50_us": 30.0, "eager_rows_per_s": 4e5}

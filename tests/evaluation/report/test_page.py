@@ -95,3 +95,13 @@ def test_a_speed_within_the_spread_has_no_factor(make_facts):
     facts.measure["ratios"]["compressed"]["batch1"] = within
     assert "1.04×</b>" not in render(facts)
     assert "0.97 to 1.10" in render(facts)
+
+
+def test_zeros_are_credited_in_storage_alone(make_facts):
+    facts = make_facts()
+    facts.size("compressed")["nonzeros"] = facts.size("compressed")["parameters"]
+    assert "ONNX file, xz" not in render(facts)
+    facts.size("compressed")["nonzeros"] = 5
+    page = render(facts)
+    assert "ONNX file, xz" in page
+    assert "they make no call faster" in page
