@@ -55,6 +55,8 @@ class Reduction:
         Whether every class gives as many rows as the others, not its share.
     compare
         Whether a training on as many random rows is to stand beside the one on `rows`.
+    unfreeze
+        Whether the projection trains together with the network.
     worth
         What the candidates were worth, float64: a score for every numeric column (selections) or the
         share of the variance each component carries (projections, encoders and grids).
@@ -75,6 +77,7 @@ class Reduction:
     seed: int = 0
     balanced: bool = False
     compare: bool = False
+    unfreeze: bool = False
     worth: Array | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
 
@@ -118,6 +121,7 @@ class Reduction:
             "seed": self.seed,
             "balanced": self.balanced,
             "compare": self.compare,
+            "unfreeze": self.unfreeze,
             "report": dict(self.report),
         }
 
@@ -146,6 +150,7 @@ class Reduction:
             seed=spec["seed"],
             balanced=spec["balanced"],
             compare=spec["compare"],
+            unfreeze=spec["unfreeze"],
             worth=arrays.get("worth"),
             report=spec["report"],
         )

@@ -107,7 +107,9 @@ def resolve_columns(
 
 def fit_reduction(config: ReduceConfig, sample: Sample, probe: Callable[[Reduction], float]) -> Reduction:
     """Fit section `reduce`: columns first, then rows in the reduced space."""
-    return reduce_rows(config.rows, resolve_columns(config.columns, sample, probe, config.tolerance), sample)
+    columns = resolve_columns(config.columns, sample, probe, config.tolerance)
+    trains = config.unfreeze and (columns.projection is not None or columns.encoder is not None)
+    return replace(reduce_rows(config.rows, columns, sample), unfreeze=trains)
 
 
 @dataclass(frozen=True)

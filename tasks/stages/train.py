@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from tasks import artifacts
 from tasks.artifacts import Layout
 from tasks.config import Params, load_params
 from tasks.data.cleaner import Cleaner
+from tasks.data.plan import NumericPlan
 from tasks.models.config import UserConfig
-from tasks.models.graph import Graph, build_graph, input_shape
+from tasks.models.graph import Graph, build_graph, build_reducer, input_shape
 from tasks.models.user import check_covered, check_declared, source_file
 from tasks.models.zoo import build_network
 from tasks.reduction.reduction import Reduction
@@ -26,6 +26,7 @@ from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.device import runtime
 from tasks.training.fit import EpochRecord, Fit, fit
+from tasks.training.joint import frozen, moved, unfrozen
 from tasks.training.progress import progress
 from tasks.training.scoring import METRIC, score
 from tasks.training.tensors import split_tensors
@@ -59,6 +60,7 @@ def run(root: Path, stage: str) -> None:
             done = _train(stage, params, cleaner, reduction, graph, train, valid, checkpoint)
         beside = _beside(layout, params, cleaner, reduction, train, valid)
         graph.network, watch.earlier = done.network, done.earlier
+        graph = frozen(graph)
         report = {"stage": stage, **_facts(graph, cleaner, reduction, train, valid, done), "weights": weights}
         if stage == "train":
             report["random"] = None if beside is None else _beside_facts(cleaner, valid, beside)
@@ -93,7 +95,8 @@ def _check_sources(params: Params, root: Path, stage: str) -> None:
 def _untrained(params: Params, cleaner: Cleaner, reduction: Reduction | None, root: Path) -> Graph:
     shape = input_shape(params.model, cleaner.plan, reduction)
     network = build_network(params.model, shape, cleaner.target.outputs, seed=params.train.seed, root=root)
-    return build_graph(cleaner, reduction, network)
+    graph = build_graph(cleaner, reduction, network)
+    return unfrozen(graph) if reduction is not None and reduction.unfreeze else graph
 
 
 def _split(
@@ -202,17 +205,26 @@ def _facts(
         cleaner.plan if reduction is None or reduction.kept is None else cleaner.plan.select(reduction.kept)
     )
     sampler = round_sampler(reduction, train.y.numpy(), task) if reduction else None
+    network: Any = graph.network
     return {
         "epochs": len(done.history),
         "best_epoch": done.best_epoch,
         "rows": len(train) if sampler is None else len(sampler(0)),
         "features": plan.width,
-        "input_shape": list(train.inputs(train.X[:1], torch.device("cpu")).shape[1:]),
+        "input_shape": list(network.input_shape),
+        "projection_moved": _moved(plan, reduction, graph),
         "parameters": sum(parameter.numel() for parameter in graph.network.parameters()),
         "valid_metric": score(done.network, valid, task),
         "metric": METRIC[task],
         "history": [record.to_dict() for record in done.history],
     }
+
+
+def _moved(plan: NumericPlan, reduction: Reduction | None, graph: Graph) -> float | None:
+    """How far training moved the projection from its fit; None where it stayed fixed."""
+    if reduction is None or not reduction.unfreeze:
+        return None
+    return moved(build_reducer(plan, reduction, reduction.shape), graph.reducer)
 
 
 if __name__ == "__main__":

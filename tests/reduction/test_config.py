@@ -19,7 +19,7 @@ from tasks.reduction.column_config import (
     size_field,
 )
 from tasks.reduction.columns import COLUMN_METHODS
-from tasks.reduction.config import ReduceConfig
+from tasks.reduction.config import PROJECTING, ReduceConfig
 from tasks.reduction.rows import ROW_METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,3 +144,14 @@ def test_auto_takes_a_count_only() -> None:
 )
 def test_the_reference_is_read_only_where_it_is_needed(config: ColumnsConfig, answer: bool) -> None:
     assert needs_reference(config) is answer
+
+
+@pytest.mark.parametrize("method", PROJECTING)
+def test_what_projects_can_train_its_projection(method: str) -> None:
+    assert ReduceConfig.model_validate({"columns": {"method": method}, "unfreeze": True}).unfreeze
+
+
+@pytest.mark.parametrize("method", sorted(set(COLUMN_METHODS) - set(PROJECTING)))
+def test_what_has_no_projection_has_none_to_train(method: str) -> None:
+    with pytest.raises(ValidationError, match=rf"columns\.method: {method} has none: set it to pca"):
+        ReduceConfig.model_validate({"columns": {"method": method}, "unfreeze": True})

@@ -194,3 +194,43 @@ def test_nothing_is_trained_beside_random_or_all_rows_or_when_told_not_to(
     train.run(root, "train")
     assert read_json(Layout(root).report("train"))["random"] is None
     assert not Layout(root).timing("rows").exists()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"method": "pca", "components": 8},
+        {"method": "autoencoder", "components": 8, "hidden": [16], "epochs": 3},
+    ],
+    ids=lambda columns: str(columns["method"]),
+)
+def test_an_unfrozen_projection_trains_with_the_network_and_stays_a_layer(
+    root: Path, columns: dict[str, object]
+) -> None:
+    write_params(root, reduce={"columns": columns, "unfreeze": True})
+    reduce.run(root)
+    train.run(root, "train")
+    layout = Layout(root)
+    report, graph = read_json(layout.report("train")), load_graph(layout.model("reduced"))
+    fit = load_reduction(layout.reduction)
+    W = (fit.projection or (fit.encoder or ())[0])[0]
+    trained = next(graph.reducer.buffers()).numpy()
+    assert trained.shape == W.shape
+    assert not np.array_equal(trained, W)
+    assert report["input_shape"] == [8]
+    assert report["projection_moved"] > 0
+    valid = load_rows(layout.rows("valid"))
+    right = graph(torch.from_numpy(valid.X)).argmax(dim=1).numpy() == valid.y
+    assert right.mean() == pytest.approx(report["valid_metric"])
+
+
+def test_a_projection_stays_fixed_by_default(root: Path) -> None:
+    reduced(root, {"method": "pca", "components": 8})
+    train.run(root, "train")
+    layout = Layout(root)
+    W, trained = (
+        load_reduction(layout.reduction).arrays()["W"],
+        next(load_graph(layout.model("reduced")).reducer.buffers()),
+    )
+    np.testing.assert_array_equal(trained.numpy(), W)
+    assert read_json(layout.report("train"))["projection_moved"] is None
