@@ -21,7 +21,7 @@ from tasks.errors import ConfigError, Problem
 from tasks.evaluation.config import EvaluateConfig, MeasureConfig
 from tasks.export.config import ExportConfig
 from tasks.models.config import MlpConfig, ModelConfig
-from tasks.pruning.config import StructuredConfig
+from tasks.pruning.config import StepsConfig, StructuredConfig
 from tasks.reduction.config import ReduceConfig
 from tasks.schema import fields_at, parse_section, unknown_key
 from tasks.search.config import PruneSection
@@ -142,11 +142,33 @@ def _for_another_task(params: Params) -> Iterator[Problem]:
         yield Problem("reduce.columns.method", "lda", "needs classes, source.task is regression", hint)
 
 
+def _another_export(params: Params) -> Iterator[Problem]:
+    """Refuse a budget that counts on another export than the one that follows."""
+    prune, export = params.prune, params.export
+    if prune.method == "budget" and prune.quantise != export.quantise:
+        hint = f"set export.quantise.method: {prune.quantise.method}, with the same options"
+        rule = f"must equal export.quantise (method {export.quantise.method}): the budget is for that file"
+        yield Problem("prune.quantise.method", prune.quantise.method, rule, hint)
+
+
+def _rewound_too_far(params: Params) -> Iterator[Problem]:
+    """Going back to an epoch that the training does not reach."""
+    steps = params.prune.steps if isinstance(params.prune, StepsConfig) else (params.prune,)
+    for number, step in enumerate(steps):
+        back = getattr(step, "rewind", "none")
+        if isinstance(back, int) and back > params.train.epochs:
+            path = f"prune.steps.{number}.rewind" if isinstance(params.prune, StepsConfig) else "prune.rewind"
+            rule = f"is past the training, train.epochs is {params.train.epochs}"
+            yield Problem(path, back, rule, "a few epochs are usual, or init")
+
+
 _CONTRADICTIONS: tuple[tuple[set[str], Callable[[Params], Iterator[Problem]]], ...] = (
     ({"source", "clean"}, _split_without_column),
     ({"source", "clean"}, _column_without_split),
     ({"source", "model", "reduce"}, _off_the_grid),
     ({"source", "clean", "train", "reduce"}, _for_another_task),
+    ({"prune", "train"}, _rewound_too_far),
+    ({"prune", "export"}, _another_export),
 )
 """Settings that are valid alone and impossible together, with the sections each rule looks at."""
 

@@ -143,6 +143,17 @@ def test_a_setting_that_another_one_gives_no_meaning_is_refused(overrides, path)
     assert list(problems(*overrides)) == [path]
 
 
+@pytest.mark.parametrize(
+    ("section", "path"),
+    [
+        ("{method: unstructured, rewind: 21}", "prune.rewind"),
+        ("{method: steps, steps: [{method: unstructured, rewind: 21}]}", "prune.steps.0.rewind"),
+    ],
+)
+def test_going_back_to_an_epoch_that_training_does_not_reach_is_refused(section, path):
+    assert problems(f"prune={section}")[path].rule == "is past the training, train.epochs is 20"
+
+
 def test_a_broken_section_is_not_held_against_the_others():
     assert list(problems("clean.split.method=time", "source.task=guess")) == ["source.task"]
 
@@ -296,3 +307,10 @@ def test_a_whole_section_can_be_set(root, override, value):
 def test_a_list_with_colons_comes_back_as_it_went(root):
     apply_overrides(root, ['source.drop=["a: b", "c:d", "e"]'])
     assert load_params(root).source.drop == ("a: b", "c:d", "e")
+
+
+def test_a_budget_for_another_file_than_the_exported_one_is_refused():
+    prune = {"method": "budget", "max_bytes": 2000, "quantise": {"method": "auto"}}
+    with pytest.raises(ConfigError, match=r"set export.quantise.method: auto"):
+        parse_params({"prune": prune})
+    assert parse_params({"prune": prune, "export": {"quantise": {"method": "auto"}}})

@@ -33,12 +33,25 @@ Importance = Literal[
 class FinetuneConfig(Section):
     """How the network recovers after something was removed; the learning rate follows one cycle."""
 
-    epochs: int = Field(60, ge=0, description="epochs of recovery per round; with a gradual schedule, of all")
+    epochs: int = Field(
+        60,
+        ge=0,
+        description="epochs of recovery per round; with a gradual schedule, of all. Fewer than train.epochs "
+        "cost more than the choice of what to remove",
+    )
     lr: float = Field(0.003, gt=0.0, description="peak of the one-cycle learning rate")
     distil: float = Field(
         0.7, ge=0.0, le=1.0, description="weight of the reference's soft answers in the loss; 0: labels only"
     )
     temperature: float = Field(2.0, gt=0.0, description="softens the reference's answers before comparing")
+    patience: int = Field(
+        0, ge=0, description="epochs without a better validation metric before recovery stops; 0: never"
+    )
+    recalibrate: bool = Field(
+        False,
+        description="statistics of batch norms are estimated anew on training rows after each removal, "
+        "before any epoch of recovery",
+    )
 
 
 class _PruneSection(Section):
@@ -127,8 +140,10 @@ class UnstructuredConfig(_PruneSection):
     start: Literal["trained", "scratch"] = Field(
         "trained", description="gradual: begin with the trained weights | with fresh initial weights"
     )
-    rewind: Literal["none", "init"] = Field(
-        "none", description="init: survivors go back to their initial values before recovery (lottery ticket)"
+    rewind: Literal["none", "init"] | Annotated[int, Field(ge=1)] = Field(
+        "none",
+        description="survivors go back before recovery: init: to their initial values (lottery ticket) | a "
+        "count: to those after so many epochs of training",
     )
 
     @model_validator(mode="before")
@@ -187,7 +202,10 @@ class UnstructuredConfig(_PruneSection):
                 scratch and not gradual,
                 "start scratch needs schedule gradual: untrained weights say nothing about importance",
             ),
-            (gradual and self.rewind == "init", "rewind init needs schedule oneshot or iterative"),
+            (
+                gradual and self.rewind != "none",
+                f"rewind {self.rewind} needs schedule oneshot or iterative",
+            ),
             (
                 gradual and self.finetune.epochs == 0,
                 "schedule gradual prunes during training; finetune.epochs must be at least 1",

@@ -94,7 +94,8 @@ def prune(
     rounds : callable, optional
         Epoch -> indices of the training rows it uses.
     initial : Module, optional
-        The network before training; needed by `start: scratch` and `rewind: init`.
+        The network to go back to; needed by `start: scratch` (untrained) and by `rewind` (untrained, or after
+        the epochs it counts).
     folder : Path, optional
         For checkpoints, one subfolder per amount: killed and called again, the result is the same. Use
         another folder for other data or other settings.

@@ -16,6 +16,7 @@ from tasks.models.graph import Graph
 from tasks.pruning.config import FinetuneConfig
 from tasks.pruning.importance import Calibration
 from tasks.pruning.masks import attach, detach, hold, masks_of, prunable_weights
+from tasks.pruning.recalibration import recalibrated
 from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.config import TrainConfig
@@ -81,7 +82,7 @@ class Recovery:
     Attributes
     ----------
     initial : Module, optional
-        The network before its training, of the present shapes.
+        The network that a rewinding step goes back to, of the present shapes.
     hold_zeros : bool
         Keep weights at zero that an earlier step has set to zero.
     """
@@ -136,6 +137,8 @@ class Recovery:
             Of the checkpoint: a run that was interrupted goes on where it stopped, a finished one is read.
         hooks : Hooks, optional
         """
+        if self.finetune.recalibrate:
+            outcome = outcome.then(recalibrated(outcome.network, self.train))
         if self.finetune.epochs == 0:
             return outcome
         numbered = partial(_numbered, after=len(outcome.history))
@@ -145,7 +148,7 @@ class Recovery:
             _masked(outcome.network) if held else outcome.network,
             self.train,
             self.valid,
-            self.settings.model_copy(update={"schedule": "onecycle", "patience": 0}),
+            self.settings.model_copy(update={"schedule": "onecycle", "patience": self.finetune.patience}),
             task=self.task,
             outputs=self.outputs,
             seed=self.seed,

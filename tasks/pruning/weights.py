@@ -46,7 +46,7 @@ def prune_weights(
         divides it by what the layers can do without), or of the layers named (per_layer); None with a
         threshold.
     recovery : Recovery
-        Holds the network before training, for `start: scratch` and `rewind: init`.
+        Holds the network to go back to, for `start: scratch` and `rewind`.
     """
     calibration, network = recovery.calibration(), copy.deepcopy(begun.network)
     notes = tuple(
@@ -139,7 +139,7 @@ def _rounds(
     recovery: Recovery,
     calibration: Calibration,
 ) -> Outcome:
-    """Prune and recover in turn; with rewinding, every recovery starts from the initial values."""
+    """Prune and recover in turn; with rewinding, every recovery starts from earlier values."""
     for number in range(1, config.rounds + 1):
         now = (
             None
@@ -147,7 +147,8 @@ def _rounds(
             else at_each(target, partial(round_amount, rounds=config.rounds, number=number))
         )
         choice = choose_weights(outcome.network, config, now, calibration)
-        source = _given(recovery.initial, "rewind: init") if config.rewind == "init" else outcome.network
+        back = config.rewind != "none"
+        source = _given(recovery.initial, f"rewind: {config.rewind}") if back else outcome.network
         cut = copy.deepcopy(source)
         attach(cut, choice.keep)
         outcome = outcome.then(cut, *_bound(choice))

@@ -6,13 +6,14 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tasks import artifacts
 from tasks.artifacts import Layout
@@ -38,8 +39,9 @@ from tasks.search.problem import Problem
 from tasks.search.steps import PruneStep, prune_in_steps, prune_one
 from tasks.stages.common import declared_deps, stage_main, timed
 from tasks.training.batching import Tensors
+from tasks.training.checkpoint import Checkpoint
 from tasks.training.device import runtime
-from tasks.training.fit import EpochRecord
+from tasks.training.fit import EpochRecord, Rounds, fit
 from tasks.training.progress import progress
 from tasks.training.scoring import predict_split, score
 from tasks.training.tensors import split_tensors
@@ -152,7 +154,7 @@ def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     if isinstance(config, NoPruneConfig):
         return prune_step(0, config, None)
     if isinstance(config, BudgetedConfig):
-        return prune_to_budget(_problem(inputs, params, config), config, params.export.quantise)
+        return prune_to_budget(_problem(inputs, params, config), config)
     reference = score(inputs.reference.network, inputs.full["valid"], inputs.target.kind)
     if isinstance(config, StepsConfig):
         return prune_in_steps(network, config.steps, prune_step, reference=reference)
@@ -183,8 +185,8 @@ def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig) -> Problem
 def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneStep:
     """Bind everything that does not differ from step to step or from amount to amount."""
     target, network = inputs.target, inputs.graph.network
-    initial = network_from_spec(network_spec(network), root, params.train.seed)
     rounds = round_sampler(inputs.reduction, inputs.rows["train"].y.numpy(), target.kind)
+    earlier = cache(partial(_earlier, inputs, params, root, folder, rounds))
     teacher = _teacher(inputs, _removals(params))
 
     def prune_step(number: int, config: NoPruneConfig | StepConfig, before: Pruned | None) -> Pruned:
@@ -202,7 +204,7 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
                 seed=params.train.seed,
                 teacher=teacher if config.finetune.distil > 0 else None,
                 rounds=rounds,
-                initial=initial,
+                initial=earlier(getattr(config, "rewind", "none")),
                 folder=folder / f"step-{number}" if number else folder,
                 on_epoch=shown,
                 front=inputs.front if before is None else before.front,
@@ -210,6 +212,28 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
             )
 
     return prune_step
+
+
+def _earlier(
+    inputs: _Inputs, params: Params, root: Path, folder: Path, rounds: Rounds | None, back: str | int
+) -> nn.Module:
+    """Return the network before its training, or after `back` epochs of it, trained as stage train does."""
+    initial = network_from_spec(network_spec(inputs.graph.network), root, params.train.seed)
+    if not isinstance(back, int):
+        return initial
+    log.info("rewind: training again up to epoch %d", back)
+    return fit(
+        initial,
+        inputs.rows["train"],
+        inputs.rows["valid"],
+        params.train,
+        task=inputs.target.kind,
+        outputs=inputs.target.outputs,
+        seed=params.train.seed,
+        until=back,
+        rounds=rounds,
+        checkpoint=Checkpoint(folder / f"epoch-{back}"),
+    ).network
 
 
 def _sensitivity(inputs: _Inputs, params: Params) -> Curves:

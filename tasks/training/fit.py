@@ -37,6 +37,7 @@ def fit(
     seed: int,
     epochs: int | None = None,
     lr: float | None = None,
+    until: int | None = None,
     teacher: Tensor | None = None,
     distil: Distil | None = None,
     rounds: Rounds | None = None,
@@ -61,6 +62,8 @@ def fit(
         Classes, or 1 for regression.
     epochs, lr
         In place of the configured ones.
+    until
+        Stop after this many epochs of `epochs` and return the weights of that moment, not the best ones.
     teacher
         Logits (n, K) of another network on all of `train`, for distillation.
     distil
@@ -102,7 +105,8 @@ def fit(
             lr=config.lr if lr is None else lr,
             seed=seed,
             device=device,
-            hooks=hooks or Hooks(),
+            hooks=_until(hooks or Hooks(), until),
+            until=until,
             amp=amp,
             scaler=torch.amp.GradScaler(device.type) if amp is torch.float16 else None,
             best=snapshot(copied),
@@ -119,6 +123,11 @@ def fit(
                 on_epoch(run.history[-1])
         copied.load_state_dict(run.best)
     return Fit(copied.cpu().eval(), tuple(run.history), run.best_epoch, run.seconds, run.earlier)
+
+
+def _until(hooks: Hooks, until: int | None) -> Hooks:
+    """Let no epoch before the last one be the best."""
+    return hooks if until is None else replace(hooks, settled=until - 1)
 
 
 def _class_weights(

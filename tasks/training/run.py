@@ -47,6 +47,7 @@ class Run:
     seed: int
     device: torch.device
     hooks: Hooks
+    until: int | None = None
     amp: torch.dtype | None = None
     scaler: torch.amp.GradScaler | None = None
     history: list[EpochRecord] = field(default_factory=list)
@@ -65,7 +66,7 @@ class Run:
         """Whether all epochs are done, or patience has run out."""
         done = len(self.history)
         waited = done - max(self.best_epoch, self.hooks.settled)
-        return done >= self.epochs or 0 < self.config.patience <= waited
+        return done >= (self.until or self.epochs) or 0 < self.config.patience <= waited
 
     def remember(self, record: EpochRecord) -> None:
         """Add a finished epoch, and keep its weights when they are the best so far."""

@@ -53,6 +53,7 @@ def test_structured_without_an_amount_is_refused():
     [
         ({"start": "scratch"}, "start scratch needs schedule gradual"),
         ({"schedule": "gradual", "rewind": "init"}, "rewind init needs schedule oneshot or iterative"),
+        ({"schedule": "gradual", "rewind": 2}, "rewind 2 needs schedule oneshot or iterative"),
         ({"schedule": "iterative"}, "needs rounds of 2 or more"),
         ({"rounds": 3}, "rounds 3 needs schedule iterative"),
         ({"schedule": "gradual", "threshold": 0.1}, "schedule gradual needs amount"),
@@ -77,6 +78,13 @@ def test_all_contradictions_are_told_at_once():
     with pytest.raises(ValidationError, match=r"rounds 3 .*; start scratch") as caught:
         unstructured(rounds=3, start="scratch")
     assert caught.value.error_count() == 1
+
+
+@pytest.mark.parametrize("rewind", [0, -1, 1.5, "start"])
+def test_survivors_go_back_to_the_beginning_or_to_an_epoch(rewind):
+    with pytest.raises(ValidationError):
+        unstructured(rewind=rewind)
+    assert unstructured(rewind=2).rewind == 2
 
 
 @pytest.mark.parametrize("amount", [-0.1, 1.1, "most"])

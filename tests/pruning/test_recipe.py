@@ -152,6 +152,14 @@ def test_the_report_is_plain_json_and_agrees_with_the_network(run, method):
     assert report["valid_metric"] == pruned.valid_metric
 
 
+def test_low_rank_counts_the_weights_of_a_layer_in_its_halves(run, network):
+    report = run(config(epochs=0, **METHODS["low rank"])).report
+    gone = report["parameters_before"] - report["parameters_after"]
+    assert sum(layer["before"] - layer["after"] for layer in report["layers"]) == gone
+    weights = sum(layer["before"] for layer in report["layers"] if layer["after"] < layer["before"])
+    assert gone >= 0.4 * weights
+
+
 @pytest.mark.parametrize("name", [name for name, keys in METHODS.items() if keys["method"] == "unstructured"])
 def test_exactly_the_amount_of_weights_is_zero(run, name, network):
     pruned = run(config(**METHODS[name]))
@@ -295,6 +303,21 @@ def test_batch_norm_scales_prune_what_has_them_and_leave_the_rest(run, network, 
 
 def test_without_epochs_nothing_is_trained(run):
     assert run(config(epochs=0, method="structured", amount=0.5)).history == ()
+
+
+@pytest.mark.parametrize("method", ["structured", "unstructured"])
+def test_batch_norms_are_estimated_anew_even_without_epochs(run, family, method, problem):
+    keys = {"method": method, "amount": 0.5}
+    plain = run(config(epochs=0, **keys)).network
+    anew = run(CONFIG.validate_python({**keys, "finetune": {"epochs": 0, "recalibrate": True}})).network
+    torch.testing.assert_close(dict(plain.named_parameters()), dict(anew.named_parameters()))
+    assert equal(plain, anew) == (family in ("mlp", "user"))
+
+
+def test_recovery_stops_when_it_no_longer_gains(run):
+    finetune = {"epochs": 40, "patience": 2, "lr": 1e-6}
+    pruned = run(CONFIG.validate_python({"method": "structured", "amount": 0.5, "finetune": finetune}))
+    assert 2 < len(pruned.history) < 40
 
 
 def test_a_teacher_changes_the_recovery(run, problem):

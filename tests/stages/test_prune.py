@@ -234,6 +234,26 @@ def test_a_recipe_killed_in_its_last_step_ends_with_the_same_bytes(root):
     assert files(root) == whole
 
 
+def test_survivors_go_back_to_the_weights_that_training_had_after_an_epoch(root, monkeypatch):
+    seen, params = {}, load_params(root)
+    layout, build = Layout(root), build_network
+    network = load_graph(layout.model("reduced")).network
+
+    def note(*arguments, initial, **options):
+        seen["initial"] = initial
+        return whole(*arguments, initial=initial, **options)
+
+    whole = prune.prune
+    monkeypatch.setattr(prune, "prune", note)
+    pruned(root, method="unstructured", rewind=params.train.epochs)
+    start = build(params.model, network.input_shape, 10, seed=params.train.seed)
+    again = seen["initial"]
+    assert not any(torch.equal(a, b) for a, b in zip(start.parameters(), again.parameters(), strict=True))
+    best = read_json(layout.report("train"))["best_epoch"]
+    pruned(root, method="unstructured", rewind=best)
+    assert all(torch.equal(v, seen["initial"].state_dict()[k]) for k, v in network.state_dict().items())
+
+
 @pytest.fixture(scope="module")
 def users(tmp_path_factory):
     root = tmp_path_factory.mktemp("users")

@@ -182,6 +182,22 @@ def test_epochs_before_a_schedule_has_settled_are_never_the_best(rows, valid_row
     assert done.best_epoch >= 5
 
 
+@pytest.mark.parametrize("until", [1, 3])
+def test_a_training_cut_short_has_the_weights_that_the_whole_one_had_then(
+    until, rows, valid_rows, make_net, settings
+):
+    states = {}
+
+    def note(network, epoch, epochs):
+        states[epoch] = weights(network)
+
+    network, config = make_net(), settings(epochs=5, patience=1)
+    fit(network, rows, valid_rows, settings(epochs=5), hooks=Hooks(before_epoch=note), **CLASSES)
+    early = fit(network, rows, valid_rows, config, until=until, **CLASSES)
+    assert len(early.history) == early.best_epoch == until
+    assert all(torch.equal(tensor, states[until][name]) for name, tensor in weights(early.network).items())
+
+
 def test_clipping_bounds_the_step(rows, make_net, settings):
     network = make_net()
     config = settings(
