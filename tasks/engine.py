@@ -24,12 +24,14 @@ from torch import Tensor, nn
 from tasks.artifacts import save_graph
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
+from tasks.export.config import AutoQuantisation, QuantiseConfig
+from tasks.export.onnx import run_onnx, session
 from tasks.files import write_bytes, write_json
 from tasks.models.graph import Graph
 from tasks.models.layers import Grid, Softmax, Unscale, preprocess
 from tasks.models.user import UserNetwork
 from tasks.pruning.config import FinetuneConfig
-from tasks.search.candidates import Bench, exported
+from tasks.search.candidates import Bench
 from tasks.search.config import BudgetConfig as Budget
 from tasks.search.meet import Met, meet
 from tasks.search.problem import Problem
@@ -51,12 +53,15 @@ class Compressed:
     Attributes
     ----------
     graph : Graph
-        Rows of the columns it still reads, NaN where missing, to probabilities or predictions.
+        Rows of the columns it still reads, NaN where missing, to probabilities or predictions; float32.
+    model : bytes
+        The ONNX file of it, in int8 where that is smaller.
     report : dict
         Figures before and after, every candidate tried, whether the budget is met.
     """
 
     graph: Graph
+    model: bytes
     report: dict[str, Any]
 
     @property
@@ -69,7 +74,6 @@ class Compressed:
         """Whether the budget is met on validation rows."""
         return bool(self.report["met"])
 
-    @torch.no_grad()
     def predict(self, X: Rows) -> npt.NDArray[Any]:
         """Return probabilities (n, K) or predictions (n,) of rows that have at least `columns`."""
         frame = _frame(X)
@@ -78,8 +82,7 @@ class Compressed:
             raise EspalierError(
                 f"predict: column {missing[0]!r} is missing; needed: {', '.join(self.columns)}"
             )
-        answers: npt.NDArray[Any] = self.graph.predict(_numeric(frame[list(self.columns)])).numpy()
-        return answers
+        return run_onnx(session(self.model), _numeric(frame[list(self.columns)]).numpy())
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.onnx` and `report.json`, each whole or not at all; return the folder.
@@ -88,7 +91,7 @@ class Compressed:
         which `tasks.artifacts.load_graph` makes it again.
         """
         place = Path(folder)
-        write_bytes(place / "model.onnx", exported(self.graph))
+        write_bytes(place / "model.onnx", self.model)
         if getattr(self.graph.network, "builder", ""):
             save_graph(place, self.graph)
         write_json(place / "report.json", self.report)
@@ -106,6 +109,7 @@ def compress_model(
     seed: int = 0,
     train: TrainConfig | None = None,
     finetune: FinetuneConfig | None = None,
+    quantise: QuantiseConfig | None = None,
 ) -> Compressed:
     """Make a trained network smaller and faster within a budget.
 
@@ -128,6 +132,8 @@ def compress_model(
     seed : int
     train, finetune : optional
         How candidates recover: batch, optimizer, device; epochs, learning rate, distillation.
+    quantise : optional
+        By default every int8 form is tried and the smallest within its tolerance kept.
 
     Raises
     ------
@@ -147,8 +153,9 @@ def compress_model(
         problem = Problem(graph, plan, rows[0], codes[0], rows[1], codes[1], kind, seed, train, finetune)
         wanted = budget or Budget()
         timed = wanted.max_latency_p50_us is not None or wanted.objective == "fastest"
-        found = meet(Bench(problem, timed=timed), wanted)
-    return Compressed(found.best.graph, _report(found, wanted, plan))
+        form = quantise or AutoQuantisation(method="auto")
+        found = meet(Bench(problem, timed=timed, quantise=form), wanted)
+    return Compressed(found.best.graph, found.best.model, _report(found, wanted, plan))
 
 
 def _frame(X: Rows) -> pd.DataFrame:

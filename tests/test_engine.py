@@ -67,7 +67,7 @@ def test_what_is_saved_answers_as_the_model_does(small, rows, tmp_path):
     X = rows[0][:, [int(name[1:]) for name in small.columns]]
 
     got = run_onnx(session(folder / "model.onnx"), X)
-    np.testing.assert_allclose(got, small.predict(rows[0]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got, small.predict(rows[0]), rtol=1e-6, atol=1e-7)
     assert json.loads((folder / "report.json").read_text())["met"]
     assert (folder / "model.onnx").stat().st_size == small.report["compressed"]["bytes"]
 

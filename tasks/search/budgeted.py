@@ -25,7 +25,7 @@ def prune_to_budget(problem: Problem, config: BudgetedConfig) -> Pruned:
     the graph that came in costs (`reference`) and every candidate tried (`candidates`).
     """
     timed = config.max_latency_p50_us is not None or config.objective == "fastest"
-    found = meet(Bench(problem, timed=timed), config)
+    found = meet(Bench(problem, timed=timed, quantise=config.quantise), config)
     best = found.best
     assert best.pruned is not None
     log.info(
@@ -40,7 +40,7 @@ def prune_to_budget(problem: Problem, config: BudgetedConfig) -> Pruned:
         **best.pruned.report,
         "method": "budget",
         "requested": None,
-        "budget": config.model_dump(mode="json", exclude={"method", "finetune"}),
+        "budget": config.model_dump(mode="json", exclude={"method", "finetune", "quantise"}),
         "met": found.met,
         "reference": found.reference.to_dict(),
         "compressed": best.figures.to_dict(),

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from onnx import ModelProto
 
 from tasks.errors import EspalierError
 from tasks.evaluation.efficiency import multiply_adds
+from tasks.export.choose import Yardstick, choose
+from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.export.fold import fold
-from tasks.export.onnx import session, to_model
+from tasks.export.onnx import run_onnx, session, to_model
 from tasks.models.graph import Graph
 from tasks.pruning.config import StructuredConfig
 from tasks.pruning.inputs import column_scores, narrow
 from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
 from tasks.search.problem import Problem
+from tasks.training.scoring import metric
 
-__all__ = ["PREDICTOR", "Bench", "Made", "exported", "latency_us"]
+__all__ = ["PREDICTOR", "Bench", "Made", "latency_us"]
 
 PREDICTOR: Final = "decomposition"
 """How units are chosen: what is left answers well before any recovery."""
 
 _WARM, _CALLS = 20, 300
+_INT8_PRICE = 200  # bytes of scales, zero points and nodes beside a matrix in int8
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,8 @@ class Made:
         From the columns it still reads.
     figures : Figures
         What it costs, and how it does.
+    model : bytes
+        Its ONNX file, as it would be deployed.
     keep : tuple of int
         Positions of its columns among the problem's.
     pruned : Pruned, optional
@@ -50,6 +59,7 @@ class Made:
     setting: Setting
     graph: Graph
     figures: Figures
+    model: bytes = b""
     keep: tuple[int, ...] = ()
     pruned: Pruned | None = None
 
@@ -57,12 +67,6 @@ class Made:
     def notes(self) -> tuple[str, ...]:
         """What could not be done as asked."""
         return () if self.pruned is None else tuple(self.pruned.report["notes"])
-
-
-def exported(graph: Graph) -> bytes:
-    """Return the ONNX file of a graph as it would be deployed."""
-    content: bytes = to_model(fold(graph)).SerializeToString(deterministic=True)
-    return content
 
 
 def latency_us(model: bytes, columns: int) -> float:
@@ -84,10 +88,14 @@ class Bench:
     problem : Problem
     timed : bool
         Whether candidates are timed before recovery; those that recover always are.
+    quantise : QuantiseConfig
+        Recovered candidates are measured in the form that this keeps; before recovery their int8 bytes are
+        estimated.
     """
 
     problem: Problem
     timed: bool = False
+    quantise: QuantiseConfig = field(default_factory=NoQuantisation)
 
     @cached_property
     def ranking(self) -> tuple[tuple[int, ...], str]:
@@ -139,10 +147,42 @@ class Bench:
             rounds=problem.rounds,
         )
         made = _with_network(graph, pruned.network)
-        model = exported(made)
-        wait = latency_us(model, len(keep)) if timed else 0.0
-        figures = Figures(len(model), multiply_adds(fold(made)), wait, pruned.valid_metric)
-        return Made(setting, made, figures, tuple(keep), pruned)
+        folded = fold(made)
+        fp32 = to_model(folded)
+        kept, lost = self._form(fp32, keep) if epochs else (_bytes(fp32), 0.0)
+        size = len(kept) if epochs or timed else self._estimate(fp32)
+        wait = latency_us(kept, len(keep)) if timed else 0.0
+        figures = Figures(size, multiply_adds(folded), wait, pruned.valid_metric - lost)
+        return Made(setting, made, figures, kept, tuple(keep), pruned)
+
+    def _form(self, fp32: ModelProto, keep: Sequence[int]) -> tuple[bytes, float]:
+        """Return the file that is kept of a recovered candidate, and what its metric loses by int8."""
+        if isinstance(self.quantise, NoQuantisation):
+            return _bytes(fp32), 0.0
+        rows, by = self.problem.X[:, list(keep)].numpy(), self._yardstick(keep)
+        kept = choose({"fp32": fp32}, self.quantise, rows, by)
+        before, after = (by.metric(run_onnx(session(form), by.rows)) for form in (_bytes(fp32), kept.model))
+        return kept.model, max(before - after, 0.0)
+
+    def _yardstick(self, keep: Sequence[int]) -> Yardstick:
+        problem, task = self.problem, self.problem.task
+        truth = problem.y_valid
+        if task == "regression":
+            truth = problem.graph.head(truth.unsqueeze(1))
+
+        def score(answers: NDArray[Any]) -> float:
+            outputs = torch.from_numpy(answers)
+            return metric(task, outputs if task == "classification" else outputs.unsqueeze(1), truth)
+
+        return Yardstick(problem.valid[:, list(keep)].numpy(), score)
+
+    def _estimate(self, fp32: ModelProto) -> int:
+        """Bytes that a file will have: of its matrices a quarter with int8, where that saves its price."""
+        size = len(_bytes(fp32))
+        if isinstance(self.quantise, NoQuantisation):
+            return size
+        matrices = [math.prod(tensor.dims) for tensor in fp32.graph.initializer if len(tensor.dims) > 1]
+        return int(size - sum(max(3 * cells - _INT8_PRICE, 0) for cells in matrices))
 
     def _config(self, setting: Setting, graph: Graph, epochs: int) -> StructuredConfig:
         finetune = self.problem.finetune.model_copy(update={"epochs": epochs})
@@ -150,6 +190,11 @@ class Bench:
         least = 1e-9 if recovers_inputs else 0.0  # nothing to remove, yet something to recover from
         amount = max(1.0 - setting.units, least)
         return StructuredConfig(amount=amount, importance=PREDICTOR, finetune=finetune)
+
+
+def _bytes(model: ModelProto) -> bytes:
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def _with_network(graph: Graph, network: Any) -> Graph:

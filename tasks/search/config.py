@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.pruning.config import FinetuneConfig, NoPruneConfig, StepConfig, StepsConfig
 from tasks.settings import Section
 
@@ -44,6 +45,9 @@ class BudgetedConfig(BudgetConfig):
     method: Literal["budget"] = Field(description="budget: columns and units chosen to meet limits")
     finetune: FinetuneConfig = Field(
         default_factory=FinetuneConfig, description="recovery of the few candidates that are worth it"
+    )
+    quantise: QuantiseConfig = Field(
+        default_factory=NoQuantisation, description="how the result will be exported: as export.quantise"
     )
 
 
