@@ -4,7 +4,8 @@ With the activations A (n, m) that the next layer reads on calibration rows, A ~
 the pivots of a QR decomposition and T (k, m) is a least-squares fit, which the next layer takes up as W T^T
 (interpolative decomposition: Cheng et al., 2005; of networks: Chee et al., 2022). A pivot is not the longest
 column that is left but the one that leaves least of A W^T unexplained (orthogonal least squares: Chen et al.,
-1989), since the next layer hears nothing else of A.
+1989), since the next layer hears nothing else of A. Layers that see several cells of a unit at once are
+fitted further (`tasks.pruning.windows`).
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from torch import Tensor, nn
 from tasks.pruning.importance import Calibration, criterion
 from tasks.pruning.readings import Moments, Reading, moments, obstacle, readings
 from tasks.pruning.structure import UnitGroup, remove, survey
+from tasks.pruning.windows import fit_windows, sees_windows
 
 __all__ = [
     "ROWS",
     "absorb",
-    "carrying",
     "cut_and_absorb",
     "interpolation",
     "pivoted_shares",
@@ -74,7 +75,8 @@ def unexplained(network: nn.Module, groups: Sequence[UnitGroup], X: Tensor) -> d
     """Score units by the share of what is read from their group that is unexplained without them.
 
     Scores fall from 1 in the order in which the units are picked, so that the largest k are the first k
-    pivots, and layers can be compared.
+    pivots. Over all layers together (scope global), the largest scores are as many units of each layer as
+    leave the same share unexplained everywhere.
 
     Parameters
     ----------
@@ -91,17 +93,6 @@ def unexplained(network: nn.Module, groups: Sequence[UnitGroup], X: Tensor) -> d
         parts = [(measured[id(read)].xx, _taken(read.weight(network))) for read in reads]
         scores[name] = torch.from_numpy(pivoted_shares(parts))
     return scores
-
-
-def carrying(scores: Mapping[str, Tensor], lost: float) -> dict[str, int]:
-    """Count the units beyond those that carry all but the share `lost` of what is read of each group.
-
-    Examples
-    --------
-    >>> carrying({"a": torch.tensor([1.0, 0.0, 0.3, 0.01])}, 0.05)
-    {'a': 2}
-    """
-    return {name: int((score <= lost).sum()) for name, score in scores.items()}
 
 
 def _taken(weight: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -218,6 +209,8 @@ def absorb(
         found = readings(network, group)
         for read, measured in zip(found, moments(found, X, changed, network), strict=True):
             _take_up(changed, read, kept[group.name], *interpolation(measured, kept[group.name], ridge))
+            if sees_windows(changed, read, len(kept[group.name])):
+                fit_windows(changed, network, read, kept[group.name], X, ridge)
     return changed
 
 

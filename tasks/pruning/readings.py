@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tasks.errors import EspalierError
 from tasks.pruning.structure import UnitGroup
 
-__all__ = ["Moments", "Reading", "called", "moments", "obstacle", "readings"]
+__all__ = ["Moments", "Reading", "called", "listening", "moments", "obstacle", "readings"]
 
 CHUNK = 256
 """Rows that pass through the network at once."""
@@ -109,7 +109,7 @@ def readings(network: nn.Module, group: UnitGroup) -> tuple[Reading, ...]:
 @torch.no_grad()
 def called(network: nn.Module, layers: Sequence[str], X: Tensor) -> set[str]:
     """Tell which layers run when the network answers X."""
-    with _listening(network, set(layers)) as heard:
+    with listening(network, set(layers)) as heard:
         network(X.to(next(network.parameters()).device))
     return {layer for layer, inputs in heard.items() if inputs}
 
@@ -146,11 +146,11 @@ def moments(
     layers = {read.layer for read in found}
     device = next(network.parameters()).device
     for rows in torch.split(X, CHUNK):
-        with _listening(network, layers) as heard:
+        with listening(network, layers) as heard:
             network(rows.to(device))
         now, then = heard, heard
         if wanted is not None:
-            with _listening(wanted, layers) as then:
+            with listening(wanted, layers) as then:
                 wanted(rows.to(device))
         for total in sums:
             total.add(now[total.read.layer], then[total.read.layer])
@@ -188,7 +188,7 @@ class _Sums:
 
 
 @contextmanager
-def _listening(network: nn.Module, layers: set[str]) -> Iterator[dict[str, list[Tensor]]]:
+def listening(network: nn.Module, layers: set[str]) -> Iterator[dict[str, list[Tensor]]]:
     """Collect what layers read, one entry a call: a shared layer reads several times; evaluation mode."""
     heard: dict[str, list[Tensor]] = {layer: [] for layer in layers}
     hooks = [

@@ -11,7 +11,6 @@ from tasks.models.mlp import Mlp
 from tasks.models.zoo import seeded
 from tasks.pruning.decomposition import (
     absorb,
-    carrying,
     cut_and_absorb,
     interpolation,
     pivoted_shares,
@@ -164,10 +163,6 @@ def test_every_reading_layer_counts_the_same():
     small, large = np.diag([1.0, 0.0, 0.1]), 1e6 * np.diag([0.0, 1.0, 0.1])
     shares = pivoted_shares([(G, small), (G, large)])
     assert sorted(np.argsort(-shares)[:2].tolist()) == [0, 1]
-
-
-def test_units_that_carry_all_but_a_share_are_counted():
-    assert carrying({"a": torch.tensor([1.0, 0.2, 0.0])}, 0.1) == {"a": 1}
 
 
 def test_without_ridge_interpolation_is_least_squares_with_an_intercept():
