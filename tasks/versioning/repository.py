@@ -38,7 +38,7 @@ def workspace_lock(root: Path) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise EspalierError(
-                f"{root.name}: another run (process {holder}) holds this workspace; wait for it to end"
+                f"another run (process {holder}) holds workspace {root.name}; wait for it to end"
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -1,0 +1,172 @@
+"""What the budget search reaches: `python -m benchmarks.budget` prints a line a seed and set.
+
+Everything is chosen on validation rows, within half a point of the dense network there; test rows are read
+once, at the end, through the exported files. Bytes are those of the whole path from numeric row to answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.problems import SETS, Dense, dense
+from tasks.evaluation.compare import Settings, compare
+from tasks.evaluation.latency import interleave, ratio
+from tasks.export.config import AutoQuantisation
+from tasks.export.fold import fold
+from tasks.export.onnx import run_onnx, session, to_model
+from tasks.metrics.table import headline
+from tasks.pruning.config import FinetuneConfig
+from tasks.search.candidates import Bench
+from tasks.search.config import BudgetConfig
+from tasks.search.meet import Met, meet
+from tasks.search.problem import Problem
+from tasks.training.config import TrainConfig
+
+DROP = 0.005
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A set and seed: test metric of both in percent or R2, what it costs, how long the search took."""
+
+    name: str
+    seed: int
+    dense: float
+    compressed: float
+    low: float
+    high: float
+    dense_bytes: int
+    bytes: int
+    faster: float
+    columns: int
+    columns_before: int
+    seconds: float
+    met: bool
+    holds: bool
+
+
+def searched(given: Dense, epochs: int) -> Met:
+    """Run the search on training and validation rows."""
+    problem = Problem(
+        given.graph,
+        given.cleaned.cleaner.plan,
+        torch.from_numpy(given.rows("train")),
+        given.targets["train"],
+        torch.from_numpy(given.rows("valid")),
+        given.targets["valid"],
+        given.task,
+        given.seed,
+        TrainConfig(seed=given.seed),
+        FinetuneConfig(epochs=epochs),
+    )
+    bench = Bench(problem, quantise=AutoQuantisation(method="auto"))
+    return meet(bench, BudgetConfig(max_metric_drop=DROP))
+
+
+def reached(name: str, seed: int, epochs: int) -> Reached:
+    """Train, search, and judge both files on the test rows."""
+    given = dense(SETS[name], seed)
+    began = time.perf_counter()
+    found = searched(given, epochs)
+    seconds = time.perf_counter() - began
+    best, keep = found.best, list(found.best.keep)
+    before = to_model(fold(given.graph)).SerializeToString(deterministic=True)
+    files = {"dense": (before, given.rows("test")), "compressed": (best.model, given.rows("test")[:, keep])}
+    answers = {kind: _decided(run_onnx(session(model), X), given.task) for kind, (model, X) in files.items()}
+    y = given.cleaned.test.y
+    metric = headline("auto", given.cleaned.cleaner.target.kind)
+    judged = compare(
+        metric,
+        y,
+        answers["compressed"],
+        answers["dense"],
+        margin=DROP,
+        settings=Settings(0.95, 2000, seed),
+    )
+    return Reached(
+        name,
+        seed,
+        metric(y, answers["dense"]),
+        metric(y, answers["compressed"]),
+        judged.low,
+        judged.high,
+        len(before),
+        len(best.model),
+        _faster(files),
+        len(keep),
+        len(given.graph.columns),
+        seconds,
+        found.met,
+        judged.high >= -DROP,
+    )
+
+
+def _decided(answers: NDArray[np.float32], task: str) -> NDArray[np.float32]:
+    return answers.argmax(axis=1) if task == "classification" else answers
+
+
+def _faster(files: dict[str, tuple[bytes, NDArray[np.float32]]]) -> float:
+    """Times faster than the dense file at one row, in ONNX Runtime, interleaved."""
+    calls = {}
+    for kind, (model, X) in files.items():
+        opened, row = session(model), np.ascontiguousarray(X[:1])
+        calls[kind] = lambda opened=opened, row=row: opened.run(None, {"rows": row})
+    times = interleave(calls, rounds=30)
+    return ratio(times["dense"], times["compressed"]).ratio
+
+
+def line(found: Reached) -> str:
+    """One result in one line."""
+    return (
+        f"{found.name:15} seed {found.seed}  {found.dense:7.4f} -> {found.compressed:7.4f} "
+        f"[{found.low:+.4f}, {found.high:+.4f}]  {found.dense_bytes:>9,} -> {found.bytes:>7,} bytes "
+        f"({found.dense_bytes / found.bytes:5.1f}x)  {found.faster:4.2f}x faster  "
+        f"{found.columns}/{found.columns_before} columns  {found.seconds:5.1f} s"
+        f"{'' if found.met else '  not met'}{'' if found.holds else '  does not hold on test'}"
+    )
+
+
+def summary(found: Sequence[Reached]) -> str:
+    """Medians of a set."""
+    smaller = statistics.median(each.dense_bytes / each.bytes for each in found)
+    lost = statistics.mean(each.compressed - each.dense for each in found)
+    holds = sum(each.holds for each in found)
+    kept = f"holds {holds}/{len(found)}"
+    return f"{found[0].name:15} median {smaller:.1f}x smaller, mean {lost:+.4f} on test, {kept}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a line a seed, and medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--only", help="sets whose name contains this")
+    parser.add_argument("--json", type=Path, help="write every figure here")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    everything = []
+    for name in SETS:
+        if options.only and options.only not in name:
+            continue
+        found = []
+        for seed in range(options.seeds):
+            found.append(reached(name, seed, options.epochs))
+            print(line(found[-1]), flush=True)
+        print(summary(found), flush=True)
+        everything += found
+    if options.json:
+        options.json.write_text(json.dumps([asdict(each) for each in everything], indent=1))
+
+
+if __name__ == "__main__":
+    main()

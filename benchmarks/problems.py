@@ -1,0 +1,117 @@
+"""Data sets with the dense network each is learned by, cleaned, split and trained as the pipeline does."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import mnist1d
+from tasks.data.cleaning.fit import Cleaned, fit_clean
+from tasks.data.config import CleanConfig, SourceConfig, SplitConfig
+from tasks.data.meta import RawMeta
+from tasks.data.sources import read_source
+from tasks.models.config import Cnn1dConfig, MlpConfig
+from tasks.models.graph import Graph, build_graph, input_shape
+from tasks.models.zoo import build_network
+from tasks.training.config import TrainConfig
+from tasks.training.fit import fit
+from tasks.training.tensors import learning_target, split_tensors
+
+__all__ = ["SETS", "Dense", "Problem", "dense"]
+
+Read = Callable[[int], tuple[pd.DataFrame, RawMeta]]
+
+
+def _packaged(name: str) -> Read:
+    return lambda _: read_source(Path(), SourceConfig(uri=f"package:{name}"))
+
+
+def _mnist1d(grid: bool) -> Read:
+    def read(seed: int) -> tuple[pd.DataFrame, RawMeta]:
+        X, y = mnist1d.load(5000, seed)
+        with tempfile.TemporaryDirectory() as folder:
+            np.savez(Path(folder, "mnist1d.npz"), X=X[:, None] if grid else X, y=y)
+            return read_source(Path(folder), SourceConfig(uri="mnist1d.npz"))
+
+    return read
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A set, its dense network and how long that trains."""
+
+    read: Read
+    model: MlpConfig | Cnn1dConfig
+    epochs: int
+
+
+SETS: dict[str, Problem] = {
+    "digits": Problem(_packaged("digits"), MlpConfig(hidden=(300, 100)), 60),
+    "breast_cancer": Problem(_packaged("breast_cancer"), MlpConfig(hidden=(300, 100)), 60),
+    "diabetes": Problem(_packaged("diabetes"), MlpConfig(hidden=(300, 100)), 60),
+    "MNIST-5k": Problem(_packaged("mnist"), MlpConfig(hidden=(512, 256)), 20),
+    "MNIST-1D, mlp": Problem(_mnist1d(grid=False), MlpConfig(hidden=(512, 256)), 60),
+    "MNIST-1D, cnn": Problem(_mnist1d(grid=True), Cnn1dConfig(channels=(32, 64), hidden=(32,)), 30),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A set cleaned and split by a seed, with its trained dense network."""
+
+    problem: Problem
+    cleaned: Cleaned
+    graph: Graph
+    seed: int
+
+    @property
+    def task(self) -> str:
+        """Classification or regression."""
+        return self.cleaned.cleaner.target.kind
+
+    @cached_property
+    def targets(self) -> dict[str, torch.Tensor]:
+        """Class codes, or the standardised target, by split."""
+        target = self.cleaned.cleaner.target
+        return {name: learning_target(target, getattr(self.cleaned, name).y) for name in _SPLITS}
+
+    def rows(self, split: str) -> NDArray[np.float32]:
+        """Numeric rows (n, p) of a split."""
+        X: NDArray[np.float32] = getattr(self.cleaned, split).X
+        return X
+
+
+_SPLITS = ("train", "valid", "test")
+
+
+def dense(problem: Problem, seed: int) -> Dense:
+    """Read, clean, split and train."""
+    frame, meta = problem.read(seed)
+    cleaned = fit_clean(frame, meta, CleanConfig(split=SplitConfig(seed=seed)))
+    cleaner = cleaned.cleaner
+    shape = input_shape(problem.model, cleaner.plan, None)
+    network = build_network(problem.model, shape, cleaner.target.outputs, seed=seed)
+    graph = build_graph(cleaner, None, network)
+    train, valid = (
+        split_tensors(graph, cleaner.target, None, rows) for rows in (cleaned.train, cleaned.valid)
+    )
+    fitted = fit(
+        network,
+        train,
+        valid,
+        TrainConfig(seed=seed),
+        task=cleaner.target.kind,
+        outputs=cleaner.target.outputs,
+        seed=seed,
+        epochs=problem.epochs,
+    )
+    graph.network = fitted.network
+    return Dense(problem, cleaned, graph.eval(), seed)
