@@ -21,6 +21,7 @@ from tasks.search.ladder import most_aggressive
 from tasks.search.methods import choose_method
 from tasks.training.config import TrainConfig
 from tasks.training.fit import Fit, fit
+from tasks.training.joint import unfrozen
 from tasks.training.tensors import split_tensors
 
 __all__ = [
@@ -107,9 +108,13 @@ def resolve_columns(
 
 def fit_reduction(config: ReduceConfig, sample: Sample, probe: Callable[[Reduction], float]) -> Reduction:
     """Fit section `reduce`: columns first, then rows in the reduced space."""
-    columns = resolve_columns(config.columns, sample, probe, config.tolerance)
-    trains = config.unfreeze and (columns.projection is not None or columns.encoder is not None)
-    return replace(reduce_rows(config.rows, columns, sample), unfreeze=trains)
+
+    def opened(reduction: Reduction) -> Reduction:
+        trains = reduction.projection is not None or reduction.encoder is not None
+        return replace(reduction, unfreeze=config.unfreeze and trains)
+
+    columns = resolve_columns(config.columns, sample, lambda tried: probe(opened(tried)), config.tolerance)
+    return reduce_rows(config.rows, opened(columns), sample)
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,9 @@ class ProbeTraining:
         shape = input_shape(self.model, self.cleaner.plan, reduction)
         network = build_network(self.model, shape, target.outputs, seed=seed, root=self.root)
         graph = build_graph(self.cleaner, reduction, network)
+        graph = unfrozen(graph) if reduction.unfreeze else graph
         train, valid = (split_tensors(graph, target, reduction, rows) for rows in (self.train, self.valid))
         task, outputs = target.kind, target.outputs
-        return fit(network, train, valid, self.training, task=task, outputs=outputs, seed=seed, epochs=epochs)
+        return fit(
+            graph.network, train, valid, self.training, task=task, outputs=outputs, seed=seed, epochs=epochs
+        )

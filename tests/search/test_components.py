@@ -174,3 +174,16 @@ def test_probe_trainings_find_the_one_column_that_matters() -> None:
     )
     assert probe.epochs == 3
     assert resolve_columns(config, data, probe, tolerance=0.05).kept == (2,)
+
+
+def test_trials_train_the_projection_where_the_training_will() -> None:
+    tried: list[bool] = []
+
+    def probe(reduction: Reduction) -> float:
+        tried.append(reduction.unfreeze)
+        return 1.0
+
+    columns = {"method": "auto", "methods": ["pca", "select_k_best"], "components": 2}
+    config = ReduceConfig.model_validate({"columns": columns, "unfreeze": True})
+    assert fit_reduction(config, sample(), probe).unfreeze
+    assert tried == [True, False]
