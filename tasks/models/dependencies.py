@@ -46,16 +46,24 @@ def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]])
         Two network inputs are enough.
     steps
         {"module": name below the network, "dim": "out" | "in", "kept": positions that stay, counted before
-        the step}; or "dim": "rank" with "rank": the layer becomes an untrained pair of Linears.
+        the step}; "dim": "rank" with "rank": the layer becomes an untrained pair of Linears; "dim": "block":
+        the module hands its input on.
     """
-    for of_ranks, some in groupby(steps, lambda step: step["dim"] == "rank"):
-        if of_ranks:
+    for kind, some in groupby(steps, _kind):
+        if kind == "rank":
             set_ranks(network, {step["module"]: step["rank"] for step in some})
+        elif kind == "block":
+            for step in some:
+                network.set_submodule(step["module"], nn.Identity())
         else:
             units = list(some)
             _cut_units(network, example, units)
             for step in units:
                 example = example[:, step["kept"]] if step.get("input") else example
+
+
+def _kind(step: Mapping[str, Any]) -> str:
+    return step["dim"] if step["dim"] in ("rank", "block") else "units"
 
 
 def _cut_units(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]]) -> None:

@@ -42,7 +42,7 @@ class ResMlp(Network):
     width
         Units of the residual stream.
     inner
-        Units inside each block.
+        Units inside each block; 0 for a block that was pruned, which hands its input on.
     """
 
     kind = "resmlp"
@@ -53,14 +53,15 @@ class ResMlp(Network):
         super().__init__(input_shape)
         self.dropout = dropout
         flatten: list[nn.Module] = [nn.Flatten()] if len(self.input_shape) > 1 else []
-        blocks = [Block(width, units, dropout) for units in inner]
+        blocks = [Block(width, units, dropout) if units else nn.Identity() for units in inner]
         first, last = nn.Linear(flat_width(self.input_shape), width), nn.Linear(width, outputs)
         self.body = nn.Sequential(*flatten, first, *blocks, nn.BatchNorm1d(width), nn.ReLU(), last)
 
     def sizes(self) -> dict[str, Any]:
         first, *_, last = linear_shapes(self.body)
         shape = self.input_shape if len(self.input_shape) > 1 else (first[0],)
-        blocks = [layer.inner for layer in self.body.children() if isinstance(layer, Block)]
+        places = (layer for layer in self.body.children() if isinstance(layer, Block | nn.Identity))
+        blocks = [layer.inner if isinstance(layer, Block) else 0 for layer in places]
         width, outputs = first[1], last[1]
         sizes = {"input_shape": list(shape), "width": width, "inner": blocks, "outputs": outputs}
         return {**sizes, "dropout": self.dropout}

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from tasks.settings import Section
 
 __all__ = [
+    "BlocksConfig",
     "FinetuneConfig",
     "InputsConfig",
     "LowRankConfig",
@@ -248,7 +249,25 @@ class LowRankConfig(Section):
     )
 
 
-StepConfig = UnstructuredConfig | StructuredConfig | InputsConfig | LowRankConfig
+class BlocksConfig(Section):
+    """Whole residual blocks are removed: what a block was added to passes on alone."""
+
+    method: Literal["blocks"] = Field(description="blocks: whole residual blocks")
+    importance: Literal["bypass", "magnitude", "taylor", "hessian", "activation", "random"] = Field(
+        "bypass",
+        description="bypass: loss on training rows without the block | a criterion's sum over its weights",
+    )
+    amount: Amount = Field(0.5, description="share of the residual blocks removed, or auto; one stays")
+    tolerance: float = Field(
+        0.005, ge=0.0, description="amount: auto keeps the validation metric within this of the reference"
+    )
+    rounds: int = Field(1, ge=1, description="1: at once; more: remove and recover in turn")
+    finetune: FinetuneConfig = Field(
+        default_factory=FinetuneConfig, description="recovery after each removal"
+    )
+
+
+StepConfig = UnstructuredConfig | StructuredConfig | InputsConfig | LowRankConfig | BlocksConfig
 """What one removal is made of; `tasks.pruning.steps.STEPS` has a function for each `method`."""
 
 
@@ -276,7 +295,7 @@ class StepsConfig(Section):
 
 
 PruneConfig = Annotated[
-    NoPruneConfig | UnstructuredConfig | StructuredConfig | InputsConfig | LowRankConfig | StepsConfig,
+    NoPruneConfig | StepConfig | StepsConfig,
     Field(discriminator="method"),
 ]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from tasks.pruning.config import NoPruneConfig, StepConfig, StructuredConfig
+from tasks.models.factored import ranks
+from tasks.pruning.config import BlocksConfig, LowRankConfig, NoPruneConfig, StepConfig, StructuredConfig
 from tasks.pruning.masks import prunable_weights, zeros
 from tasks.pruning.recovery import Outcome
 from tasks.pruning.structure import widths
@@ -30,7 +31,7 @@ def step_report(
         "requested": None if none else config.amount,
         "rounds": 0 if none else getattr(config, "rounds", 1),
         "probes": [],
-        "layers": _layers(before, after, structured=isinstance(config, StructuredConfig)),
+        "layers": _layers(before, after, structured=isinstance(config, StructuredConfig | BlocksConfig)),
         "parameters_before": _parameters(before),
         "parameters_after": _parameters(after),
         "nonzeros_after": sum(int(weight.count_nonzero()) for weight in after.parameters()),
@@ -43,7 +44,9 @@ def step_report(
 
 def _share(config: NoPruneConfig | StepConfig, before: nn.Module, after: nn.Module) -> float:
     """Resolve the amount: 0 where nothing could be removed; a threshold's is the share of zeros it made."""
-    if isinstance(config, StructuredConfig) and widths(before) == widths(after):
+    if isinstance(config, StructuredConfig | LowRankConfig | BlocksConfig) and widths(before) == widths(
+        after
+    ):
         return 0.0
     weights = prunable_weights(after)
     if not weights:
@@ -57,16 +60,20 @@ def _share(config: NoPruneConfig | StepConfig, before: nn.Module, after: nn.Modu
 
 
 def _layers(before: nn.Module, after: nn.Module, *, structured: bool) -> list[dict[str, Any]]:
-    """List units (structured) or non-zero weights (unstructured) of each layer."""
+    """List units (structured) or non-zero weights (otherwise) of each layer."""
     first, second = (widths(net) if structured else _nonzeros(net) for net in (before, after))
     return [{"name": name, "before": count, "after": second.get(name, 0)} for name, count in first.items()]
 
 
 def _nonzeros(network: nn.Module) -> dict[str, int]:
-    return {
-        name.rpartition(".")[0]: int(weight.count_nonzero())
-        for name, weight in prunable_weights(network).items()
-    }
+    """Count by layer, the halves of a factored one together."""
+    counts: dict[str, int] = {}
+    pairs = ranks(network)
+    for parameter, weight in prunable_weights(network).items():
+        name = parameter.rpartition(".")[0]
+        layer = name.rpartition(".")[0] if name.rpartition(".")[0] in pairs else name
+        counts[layer] = counts.get(layer, 0) + int(weight.count_nonzero())
+    return counts
 
 
 def _parameters(network: nn.Module) -> int:

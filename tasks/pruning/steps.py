@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from tasks.pruning.blocks import prune_blocks
 from tasks.pruning.columns import prune_inputs
 from tasks.pruning.lowrank import prune_ranks
 from tasks.pruning.recovery import Outcome, Recovery
@@ -24,6 +25,7 @@ threshold). `Outcome.front` is given to steps that need the path before the netw
 """
 
 STEPS: dict[str, Step] = {
+    "blocks": prune_blocks,
     "inputs": prune_inputs,
     "low_rank": prune_ranks,
     "structured": prune_units,
