@@ -21,7 +21,7 @@ from tasks.evaluation.latency import Times, interleave, ratio
 from tasks.export.onnx import session
 from tasks.models.graph import Graph
 
-__all__ = ["Runner", "machine", "measure_speed", "torch_threads"]
+__all__ = ["Runner", "machine", "measure_speed", "race", "torch_threads"]
 
 Array = npt.NDArray[np.float32]
 
@@ -64,6 +64,17 @@ def _calls(runners: Mapping[str, Runner], size: int, threads: int) -> dict[str, 
         calls[f"onnx {name}"] = partial(session(runner.model, threads).run, None, {"rows": X})
         calls[f"eager {name}"] = partial(_eager, runner.graph.eval(), torch.from_numpy(X))
     return calls
+
+
+def race(
+    models: Mapping[str, Path | bytes], rows: Array, size: int, config: MeasureConfig
+) -> dict[str, Times]:
+    """Time ONNX models in turn on a batch of ``size`` rows (n, p); seconds of every call, by name."""
+    X = _batch(rows, size)
+    calls: dict[str, Callable[[], object]] = {
+        name: partial(session(model, config.threads).run, None, {"rows": X}) for name, model in models.items()
+    }
+    return interleave(calls, rounds=config.repeats, most=200 if size == 1 else 20)
 
 
 def _latency(name: str, one: Mapping[str, Times], many: Mapping[str, Times], batch: int) -> dict[str, float]:

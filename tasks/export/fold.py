@@ -21,14 +21,27 @@ from tasks.models.layers import Project, Scale, Unscale
 from tasks.models.network import Network
 from tasks.models.resmlp import Block
 
-__all__ = ["FAR", "first_linear", "fold", "pays"]
+__all__ = ["FAR", "NEAR", "first_linear", "fold", "near_break_even", "pays", "projection"]
 
+NEAR = 0.25  # share of multiply-adds within which their count does not tell which of two forms is faster
 FAR = 256.0  # deviations between a column's mean and zero, beyond which float32 needs the subtraction first
 
 
 def pays(d: int, k: int, h: int) -> bool:
     """Whether one (d, h) product costs no more multiply-adds than (d, k) then (k, h): d h <= k (d + h)."""
     return d * h <= k * (d + h)
+
+
+def projection(graph: Graph) -> tuple[int, int, int] | None:
+    """Return (d, k, h) of a projection d -> k that a first Linear k -> h reads; None without one."""
+    linear, last = first_linear(graph.network), _parts(graph.reducer)[-1]
+    return (*last.W.shape, linear.out_features) if linear and isinstance(last, Project) else None
+
+
+def near_break_even(d: int, k: int, h: int) -> bool:
+    """Whether merged and apart cost about the same multiply-adds, within 25 % of the dearer."""
+    merged, apart = d * h, k * (d + h)
+    return abs(merged - apart) <= NEAR * max(merged, apart)
 
 
 def _ends(module: nn.Module, last: bool) -> nn.Module | None:
@@ -137,11 +150,10 @@ def _near(scale: Scale) -> bool:
 
 def _fold_projection(graph: Graph, mode: FoldMode) -> None:
     """Merge the reducer's last projection into the first Linear, in place, where asked for or cheaper."""
-    linear, reducer = first_linear(graph.network), _parts(graph.reducer)
-    if linear is None or not isinstance(reducer[-1], Project):
+    linear, reducer, sizes = first_linear(graph.network), _parts(graph.reducer), projection(graph)
+    if linear is None or sizes is None or not isinstance(reducer[-1], Project):
         return
-    d, k = reducer[-1].W.shape
-    if mode == "always" or pays(d, k, linear.out_features):
+    if mode == "always" or pays(*sizes):
         _merge_projection(reducer[-1], linear)
         graph.reducer = _chain(reducer[:-1])
 

@@ -17,8 +17,9 @@ from tasks.artifacts import (
     write_json,
     write_text,
 )
-from tasks.config import load_params
+from tasks.config import Params, load_params
 from tasks.data.cleaner import Cleaner
+from tasks.evaluation.alternatives import alternatives, beside
 from tasks.evaluation.report import Facts, render
 from tasks.evaluation.reports import MODELS, REPORTS
 from tasks.evaluation.rows import compared_rows, rows_table
@@ -38,6 +39,13 @@ def runners(layout: Layout, cleaner: Cleaner) -> dict[str, Runner]:
         name: Runner(layout.onnx(name), graph, X[:, [place[column] for column in graph.columns]])
         for name, graph in graphs.items()
     }
+
+
+def others(layout: Layout, params: Params, kept: Runner) -> list[dict[str, Any]]:
+    """Time the compressed model's other forms beside the one that was kept."""
+    quantisation = read_json(layout.report("evaluate")).get("quantisation")
+    forms = alternatives(kept.graph, params.export, quantisation)
+    return [beside(kept.model, form, kept.rows, params.measure) for form in forms]
 
 
 def seconds(layout: Layout) -> dict[str, float]:
@@ -75,9 +83,12 @@ def run(root: Path) -> None:
     params, layout = load_params(root), Layout(root)
     with timed(layout, "measure"):
         cleaner = load_cleaner(layout.cleaner)
-        speed = measure_speed(runners(layout, cleaner), params.measure)
+        timed_models = runners(layout, cleaner)
+        speed = measure_speed(timed_models, params.measure)
         rows = compared(layout)
-        measured = {**speed, "seconds": seconds(layout), "machine": machine(), "rows": rows}
+        forms = others(layout, params, timed_models["compressed"])
+        told = {"seconds": seconds(layout), "machine": machine(), "rows": rows, "alternatives": forms}
+        measured = {**speed, **told}
         write_json(layout.report("measure"), measured)
         write_csv(layout.plot("rows"), rows_table(rows))
         recipe = params.model_dump(mode="json", exclude={"registry"})

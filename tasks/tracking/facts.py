@@ -78,7 +78,19 @@ class Facts(Reports):
         size, dense = self.size(model), self.size("reference")
         found: dict[str, float | None] = {f"size/{name}": value for name, value in size.items()}
         found["size/log10_bytes"] = math.log10(size["bytes"])
-        return found | {"size/times_smaller": dense["bytes"] / size["bytes"]}
+        return found | self._int8(model) | {"size/times_smaller": dense["bytes"] / size["bytes"]}
+
+    def _int8(self, model: str) -> dict[str, float | None]:
+        """Return bytes in float32 and agreement with it, where int8 was tried."""
+        tried = self.evaluate.get("quantisation")
+        if not tried:
+            return {}
+        kept = (tried["chosen"], tried["form"])
+        found = next((c for c in tried["candidates"] if (c["method"], c["form"]) == kept), None)
+        if model != "compressed" or found is None:
+            return {"size/float32_bytes": self.size(model)["bytes"], "valid/agreement_pct": 100.0}
+        agreed = _times(100.0, found["agreement"])
+        return {"size/float32_bytes": tried["fp32"]["bytes"], "valid/agreement_pct": agreed}
 
     def _speed(self, model: str) -> dict[str, float | None]:
         timed, dense = self.latency(model), self.latency("reference")
@@ -123,14 +135,16 @@ class Facts(Reports):
             "evaluate.threshold": self.evaluate.get("threshold"),
             "source.task": self.evaluate["task"],
         }
-        always = {"reduce.columns.components", "prune.amount"}
+        if int8 := self.evaluate.get("quantisation"):
+            known["export.quantise.method"] = int8["chosen"]
+        always = {"reduce.columns.components", "prune.amount", "export.quantise.method"}
         return {key: value for key, value in known.items() if key in always or flat.get(key) == "auto"}
 
     def _undone(self, model: str) -> dict[str, Any]:
         """Return what did not happen to a model that stands before pruning, or before reduction too."""
         if model == "compressed":
             return {}
-        unpruned = {"prune.method": "none", "prune.amount": 0.0}
+        unpruned = {"prune.method": "none", "prune.amount": 0.0, "export.quantise.method": "none"}
         if model == "reduced":
             return unpruned
         dense = {"reduce.columns.method": "none", "reduce.columns.components": self.columns[0]}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tasks.export.fold import first_linear, fold, pays
+from tasks.export.fold import first_linear, fold, near_break_even, pays, projection
 from tasks.models.layers import Project, Scale, Unscale
 
 
@@ -40,6 +40,25 @@ def test_folding_leaves_its_argument_alone(graph):
 def test_folding_pays_at_break_even_and_below():
     assert pays(d=4, k=2, h=4)
     assert not pays(d=5, k=2, h=4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("mlp projected wide", (12, 2, 64)),
+        ("mlp projected narrow", (12, 4, 3)),
+        ("mlp", None),
+        ("cnn2d", None),
+    ],
+)
+def test_a_projection_is_known_by_its_sizes(make_graph, kind, sizes):
+    assert projection(make_graph(kind)) == sizes
+
+
+def test_break_even_is_near_within_a_quarter_of_the_multiply_adds():
+    assert near_break_even(d=4, k=2, h=4)  # 16 against 16
+    assert near_break_even(d=20, k=8, h=15)  # 300 against 280
+    assert not near_break_even(d=12, k=2, h=64)  # 768 against 152
 
 
 def _has(graph, kind):

@@ -59,3 +59,14 @@ def test_the_page_says_that_it_was_a_quick_look(copy_of):
     root = copy_of("classification")
     apply_overrides(root, ["evaluate.factor=0.5"])
     assert "A quick look: every test figure here rests on" in _run(root).html.read_text(encoding="utf-8")
+
+
+def test_an_int8_model_is_timed_beside_float32(copy_of):
+    root = copy_of("classification")
+    layout = Layout(root)
+    for file in layout.model("reference").iterdir():
+        (layout.model("compressed") / file.name).write_bytes(file.read_bytes())
+    apply_overrides(root, ["export.quantise.method=weights"])
+    (found,) = read_json(_run(root).report("measure"))["alternatives"]
+    assert found["what"] == "float32"
+    assert "The file is int8 (weights)" in layout.html.read_text(encoding="utf-8")

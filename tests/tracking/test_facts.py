@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def test_every_model_has_the_same_parameters(facts: Facts) -> None:
 def test_an_automatic_setting_is_logged_resolved_and_its_mode_apart(facts: Facts) -> None:
     parameters = facts.parameters("compressed")
     assert (parameters["prune.amount"], parameters["prune.amount.mode"]) == ("0.8", "auto")
+
+
+def test_int8_is_logged_as_it_was_kept_and_for_the_compressed_model_alone(facts: Facts) -> None:
+    kept = {"method": "weights", "form": "folded", "agreement": 0.99}
+    found = {"chosen": "weights", "form": "folded", "fp32": {"bytes": 4321}, "candidates": [kept]}
+    tried = replace(facts, evaluate={**facts.evaluate, "quantisation": found})
+    assert tried.parameters("compressed")["export.quantise.method"] == "weights"
+    assert tried.parameters("reduced")["export.quantise.method"] == "none"
+    metrics = tried.metrics("compressed")
+    assert (metrics["size/float32_bytes"], metrics["valid/agreement_pct"]) == (4321, 99)
+    assert set(metrics) == set(tried.metrics("reference"))
 
 
 def test_models_before_pruning_are_logged_unpruned(facts: Facts) -> None:

@@ -11,8 +11,10 @@ from plotly.offline import get_plotlyjs
 from tasks.evaluation.report import cost, quality, table, words
 from tasks.evaluation.report.facts import Facts
 from tasks.evaluation.report.figures import Figure
+from tasks.evaluation.report.forms import forms
 from tasks.evaluation.report.rows import against_random, rows_and_time
 from tasks.evaluation.report.script import SCRIPT
+from tasks.evaluation.report.sensitivity import columns_removed, sensitivity
 from tasks.evaluation.report.style import CSS
 
 __all__ = ["render"]
@@ -48,6 +50,7 @@ def _figures(facts: Facts) -> dict[str, list[Figure]]:
             cost.worth(facts),
             cost.kept_cells(facts),
             cost.layers(facts),
+            sensitivity(facts),
             quality.learning(facts),
             rows_and_time(facts),
         ],
@@ -137,6 +140,7 @@ def _removed(facts: Facts) -> str:
         f"Columns ({columns['method']}): {words.amount(columns['before'])} features to "
         f"{words.amount(columns['after'])}.",
         f"Rows: all {before} training rows." if before == after else shrunk,
+        columns_removed(facts),
         against_random(facts),
         f"Network: {how}, {100 * amount:g} % removed." if amount else "Network: not pruned.",
     ]
@@ -199,7 +203,7 @@ def _body(facts: Facts, figures: dict[str, list[Figure]]) -> str:
                 f"<div class='card table scroll'>{table.metrics_table(facts)}</div>",
                 _charts(figures["quality"]),
             ),
-            _section("cost", _charts(figures["cost"])),
+            _section("cost", forms(facts), _charts(figures["cost"])),
             _section(
                 "reduction", f"<p class=lede>{escape(_removed(facts))}</p>", _charts(figures["reduction"])
             ),
