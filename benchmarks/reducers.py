@@ -1,6 +1,6 @@
 """What each reducer costs in quality: `python -m benchmarks.reducers columns|rows --source digits`.
 
-Each seed is a split, a dense reference trained on it, and the same network trained on what each method leaves,
+Each seed is a split, a dense reference trained on it, and the same network trained on what a method leaves,
 all with the settings of params.yaml; the metric is that of the best epoch on validation rows. Test rows are
 not read. Differences are paired by split: of columns against pca of the same size, of rows against random of
 the same factor. Seconds are those of choosing, and of training, on this machine.

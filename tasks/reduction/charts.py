@@ -50,13 +50,14 @@ def ranking(reduction: Reduction, plan: NumericPlan) -> pd.DataFrame:
 def _curve(reduction: Reduction, plan: NumericPlan) -> Panel:
     table = ranking(reduction, plan)
     selection = reduction.kept is not None
+    whole = "the variance" if reduction.encoder is None else "the code's variance"
 
     def panel(axes: Axes) -> None:
         axes.plot(table["rank"], table["value" if selection else "cumulative"], color="0.6")
         kept = table[table["kept"] == 1]
         axes.plot(kept["rank"], kept["value" if selection else "cumulative"], color="C0", linewidth=2.5)
         axes.set_xlabel("columns by score" if selection else "components")
-        axes.set_ylabel("score" if selection else "share of the variance so far")
+        axes.set_ylabel("score" if selection else f"share of {whole} so far")
         axes.set_title(f"{reduction.method}: {len(kept)} of {len(table)} kept")
 
     return panel

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
@@ -17,6 +19,8 @@ METHODS: list[dict[str, object]] = [
     {"method": "weight_norm", "components": 5},
     {"method": "pca", "components": 0.5},
     {"method": "dct", "keep": 2},
+    {"method": "interpolative", "components": 3},
+    {"method": "autoencoder", "components": 3, "hidden": [6], "epochs": 2},
 ]
 
 
@@ -52,3 +56,16 @@ def test_keeping_everything_ranks_nothing(image: Sample) -> None:
     table = ranking(fitted({"method": "none"}, image), image.plan)
     assert list(table.columns) == ["rank", "name", "value", "cumulative", "kept"]
     assert table.empty
+
+
+def test_methods_that_auto_compared_are_drawn_side_by_side_without_the_refused(image: Sample) -> None:
+    chosen = fitted({"method": "pca", "components": 3}, image)
+    trials = [
+        {"method": "pca", "components": 3, "score": 0.9, "refused": None},
+        {"method": "lda", "components": None, "score": None, "refused": "too few classes"},
+    ]
+    compared = replace(
+        chosen, report={**chosen.report, "columns": {**chosen.report["columns"], "trials": trials}}
+    )
+    assert draw(compared, image.plan).startswith(b"\x89PNG")
+    assert draw(compared, image.plan) != draw(chosen, image.plan)
