@@ -61,8 +61,14 @@ def _share(config: NoPruneConfig | StepConfig, before: nn.Module, after: nn.Modu
 
 def _layers(before: nn.Module, after: nn.Module, *, structured: bool) -> list[dict[str, Any]]:
     """List units (structured) or non-zero weights (otherwise) of each layer."""
-    first, second = (widths(net) if structured else _nonzeros(net) for net in (before, after))
+    first, second = (_units(net) if structured else _nonzeros(net) for net in (before, after))
     return [{"name": name, "before": count, "after": second.get(name, 0)} for name, count in first.items()]
+
+
+def _units(network: nn.Module) -> dict[str, int]:
+    """Count by layer, a factored one as the layer it stands for."""
+    found = widths(network)
+    return {**found, **{name: found[f"{name}.up"] for name in ranks(network)}}
 
 
 def _nonzeros(network: nn.Module) -> dict[str, int]:

@@ -132,8 +132,8 @@ def layers(facts: Facts) -> Figure | None:
         }
         for when, colour in (("after", COLOURS["compressed"]), ("before", COLOURS["reference"]))
     ]
-    unstructured = facts.prune.get("method") == "unstructured"
-    counted = "Weights that are not 0" if unstructured else "Units"
+    of_weights = facts.prune.get("method") in ("unstructured", "low_rank")
+    counted = "Weights that are not 0" if of_weights else "Units"
     return Figure(
         "chart-layers",
         "What is left of each layer",

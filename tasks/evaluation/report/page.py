@@ -9,10 +9,10 @@ from html import escape
 from plotly.offline import get_plotlyjs
 
 from tasks.evaluation.report import cost, quality, table, words
+from tasks.evaluation.report.choices import against_random, column_method, rows_and_time
 from tasks.evaluation.report.facts import Facts
 from tasks.evaluation.report.figures import Figure
 from tasks.evaluation.report.forms import forms
-from tasks.evaluation.report.rows import against_random, rows_and_time
 from tasks.evaluation.report.script import SCRIPT
 from tasks.evaluation.report.sensitivity import columns_removed, sensitivity
 from tasks.evaluation.report.style import CSS
@@ -133,11 +133,12 @@ def _verdicts(facts: Facts) -> str:
 def _removed(facts: Facts) -> str:
     columns, rows, prune = facts.reduce["columns"], facts.reduce["rows"], facts.prune
     amount, before, after = prune.get("amount"), words.amount(rows["before"]), words.amount(rows["after"])
-    how = f"{prune['method']} pruning by {prune.get('importance', 'magnitude')}"
+    how = f"{prune['method']} pruning"
+    how += f" by {prune['importance']}" if prune.get("importance") else ""
     again = ", drawn afresh each round" if rows.get("per_round") == "resampled" else ""
     shrunk = f"Rows ({rows['method']}): {before} to {after}{again}."
     sentences = [
-        f"Columns ({columns['method']}): {words.amount(columns['before'])} features to "
+        f"Columns ({column_method(facts)}): {words.amount(columns['before'])} features to "
         f"{words.amount(columns['after'])}.",
         f"Rows: all {before} training rows." if before == after else shrunk,
         columns_removed(facts),
