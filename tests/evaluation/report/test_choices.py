@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tasks.evaluation.report import Facts, render
-from tasks.evaluation.report.rows import against_random, rows_and_time
+from tasks.evaluation.report.choices import against_random, column_method, rows_and_time
 
 
 def compared(took: float | None) -> dict[str, Any]:
@@ -34,3 +34,14 @@ def test_random_stands_beside_the_chosen_rows(make_facts: Callable[..., Facts]) 
 def test_without_seconds_the_metrics_are_still_said(make_facts: Callable[..., Facts]) -> None:
     assert "k_center 90.0 %, as many random rows 80.0 %." in against_random(facts(make_facts, None))
     assert rows_and_time(facts(make_facts, None)) is None
+
+
+def test_the_lead_of_the_method_that_auto_chose_is_said(make_facts: Callable[..., Facts]) -> None:
+    made = make_facts()
+    trials = [
+        {"method": name, "score": score} for name, score in (("pls", 0.9), ("pca", 0.88), ("lda", None))
+    ]
+    columns = {**made.reduce["columns"], "method": "pls", "ahead": 0.02, "trials": trials}
+    chosen = replace(made, reduce={**made.reduce, "columns": columns})
+    assert column_method(chosen) == "pls, best of 2 by +2.0 points on validation rows"
+    assert column_method(made) == "weight_norm"

@@ -1,4 +1,4 @@
-"""Chosen training rows beside as many random ones."""
+"""What a choice of rows or of a column method was worth on validation rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tasks.evaluation.report import words
 from tasks.evaluation.report.facts import Facts
 from tasks.evaluation.report.figures import Figure, axis, line
 
-__all__ = ["against_random", "rows_and_time"]
+__all__ = ["against_random", "column_method", "rows_and_time"]
 
 COLOURS = {"chosen": "$reduced", "random": "$muted"}
 
@@ -29,6 +29,18 @@ def against_random(facts: Facts) -> str:
         seconds = "" if took is None else f" in {took:.1f} s"
         parts.append(f"{called} {words.value(metric, found[name]['valid_metric'])}{seconds}")
     return f"The same network on {words.amount(found['rows'])} rows, validation {metric}: {', '.join(parts)}."
+
+
+def column_method(facts: Facts) -> str:
+    """Name the column method; where auto compared several, say by how much it leads."""
+    columns = facts.reduce["columns"]
+    method, lead = str(columns["method"]), columns.get("ahead")
+    if lead is None:
+        return method
+    scored = sum(trial["score"] is not None for trial in columns["trials"])
+    metric = facts.reference.get("metric", "accuracy")
+    ahead = f"{words.difference(metric, lead)}{words.unit(metric)}"
+    return f"{method}, best of {scored} by {ahead} on validation rows"
 
 
 def rows_and_time(facts: Facts) -> Figure | None:
