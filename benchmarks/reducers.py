@@ -154,7 +154,7 @@ def _measure(options: argparse.Namespace) -> Iterator[tuple[str, float, Measured
     for seed in range(options.seeds):
         bench = _bench(options.source, seed, tuple(options.hidden))
         yield "dense", 0.0, bench.dense
-        for name in methods:
+        for name in options.methods or methods:
             for size in options.sizes:
                 try:
                     yield name, size, measure(bench, name, size)
@@ -184,6 +184,7 @@ def main() -> None:
     parser.add_argument(
         "--source", default="digits", help="digits, mnist, breast_cancer, diabetes or mnist1d"
     )
+    parser.add_argument("--methods", nargs="+", help="some of them, pca (random) first; all by default")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sizes", type=float, nargs="+", help="components, or factors", required=True)
     parser.add_argument("--hidden", type=int, nargs="+", default=list(MlpConfig().hidden))
