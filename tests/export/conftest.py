@@ -123,6 +123,7 @@ def _make(kind: str) -> Graph:
             "mlp encoded narrow": lambda: _graph(mixed, _encoder(12, 5, 4), Mlp((4,), (3,), 3)),
             "resmlp": lambda: _graph(mixed, nn.Identity(), ResMlp((12,), 8, (6, 4), 3)),
             "resmlp projected": lambda: _graph(mixed, _project(12, 4), ResMlp((4,), 8, (6,), 3)),
+            "resmlp without a block": lambda: _graph(mixed, nn.Identity(), ResMlp((12,), 8, (0, 4, 0), 3)),
             "mlp factored": lambda: _graph(plain, nn.Identity(), _factored(Mlp((5,), (8, 4), 3))),
             "resmlp factored": lambda: _graph(mixed, nn.Identity(), _factored(ResMlp((12,), 8, (6, 4), 3))),
             "cnn1d": lambda: _graph(
@@ -169,6 +170,7 @@ KINDS = (
     "mlp encoded narrow",
     "resmlp",
     "resmlp projected",
+    "resmlp without a block",
     "mlp factored",
     "resmlp factored",
     "cnn1d",
