@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
@@ -49,6 +50,7 @@ def run_stage(root: Path, name: str, function: Callable[[], None]) -> StageOutco
 @rwlocked(read=["deps"], write=["outs"])  # type: ignore[untyped-decorator]
 def _reproduce(stage: PipelineStage, function: Callable[[], None]) -> Status:
     """Do what `Stage.reproduce` and `Stage.run` of DVC do, the command replaced by `function`."""
+    _hash_once(stage)
     if not stage.changed():
         return "skipped"
     stage.remove_outs(ignore_remove=False, force=False)
@@ -56,8 +58,29 @@ def _reproduce(stage: PipelineStage, function: Callable[[], None]) -> Status:
     if not restored:
         stage.save_deps()
         _unlocked(stage.repo, function)
+        _hash_once(stage)
     _record(stage)
     return "restored" if restored else "ran"
+
+
+def _hash_once(stage: PipelineStage) -> None:
+    """Have each dependency hashed once from here on: DVC asks for it half a dozen times to record a stage."""
+    for dep in stage.deps:
+        own = vars(dep)
+        own.pop("_build", None)
+        own["_build"] = _remembered(dep._build)
+
+
+def _remembered(build: Callable[..., Any]) -> Callable[..., Any]:
+    found: dict[bool, Any] = {}
+
+    def once(*arguments: Any, **named: Any) -> Any:
+        dry = bool(named.get("dry_run"))
+        if dry not in found:
+            found[dry] = build(*arguments, **named)
+        return found[dry]
+
+    return once
 
 
 def _record(stage: PipelineStage) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 import subprocess
@@ -288,3 +289,14 @@ def test_paths_are_relative_to_the_workspace_not_to_the_current_folder(root, mon
     monkeypatch.chdir(tmp_path)
     assert run_all(root) == ["ran", "ran"]
     assert Path(root / "dvc.lock").exists()
+
+
+def test_a_dependency_that_changes_while_the_stage_runs_is_recorded_as_it_is_then(root, monkeypatch):
+    def and_change():
+        double(root)()
+        (root / "in.txt").write_text("changed")
+
+    versioning.run_stage(root, "double", and_change)
+    lock = YAML(typ="safe").load((root / "dvc.lock").read_text())
+    recorded = {dep["path"]: dep["md5"] for dep in lock["stages"]["double"]["deps"]}
+    assert recorded["in.txt"] == hashlib.md5(b"changed").hexdigest()
