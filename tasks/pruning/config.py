@@ -218,9 +218,10 @@ class InputsConfig(Section):
     """Raw columns leave the whole path: network, projection, cleaning and what a caller must bring."""
 
     method: Literal["inputs"] = Field(description="inputs: raw columns, through the reducer")
-    importance: Literal["weight", "taylor", "permutation"] = Field(
+    importance: Literal["weight", "decomposition", "taylor", "permutation"] = Field(
         "weight",
-        description="weight: first-layer norm x deviation | taylor | permutation (on validation rows)",
+        description="weight: first-layer norm x deviation | decomposition: what tells most about all | "
+        "taylor | permutation (on validation rows)",
     )
     amount: Amount = Field(0.5, description="share of the numeric columns taken away, or auto")
     tolerance: float = Field(

@@ -31,7 +31,7 @@ from tasks.training.scoring import metric
 __all__ = ["PREDICTOR", "Bench", "Made", "latency_us"]
 
 PREDICTOR: Final = "decomposition"
-"""How units are chosen: what is left answers well before any recovery."""
+"""How columns and units are chosen: what is left answers well before any recovery."""
 
 _WARM, _CALLS = 20, 300
 _INT8_PRICE = 200  # bytes of scales, zero points and nodes beside a matrix in int8
@@ -102,7 +102,7 @@ class Bench:
         """Columns from the most to the least important, and the criterion that ranked them."""
         given = self.problem
         try:
-            name, scores = "weight", column_scores(given.graph, given.plan, "weight", given.evidence)
+            name, scores = PREDICTOR, column_scores(given.graph, given.plan, PREDICTOR, given.evidence)
         except EspalierError:  # its first layer is none that can be read
             name, scores = "taylor", column_scores(given.graph, given.plan, "taylor", given.evidence)
         return tuple(torch.argsort(scores, descending=True, stable=True).tolist()), name
