@@ -25,6 +25,11 @@ from tasks.models.graph import Graph
 from tasks.stages.common import stage_main, timed
 
 PARTS = ("train", "valid", "test")
+SAID = {
+    "non-inferior": "as good as the reference",
+    "inferior": "worse than the reference",
+    "not shown": "not shown to be as good as the reference with this many test rows",
+}
 CHECKED = 1024  # validation rows on which the file is held against the network
 
 log = logging.getLogger("espalier.evaluate")
@@ -99,9 +104,8 @@ def run(root: Path) -> None:
             write_csv(layout.plot(name), frame)
     quick = f" (a quick look: {len(used)} of {all_rows} test rows)" if len(used) < all_rows else ""
     for name, found in report["comparisons"].items():
-        log.info(
-            "%s: %s to the reference at a margin of %g%s", name, found["verdict"], found["margin"], quick
-        )
+        verdict = SAID[found["verdict"]]
+        log.info("%s: %s (margin %g)%s", name, verdict, found["margin"], quick)
 
 
 def main() -> None:

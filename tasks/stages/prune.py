@@ -266,10 +266,15 @@ def _tell(report: dict[str, Any]) -> None:
     if removed := report["columns_removed"]:
         shown = ", ".join(removed[:8]) + (f" and {len(removed) - 8} more" if len(removed) > 8 else "")
         log.info("%d columns are no longer read: %s", len(removed), shown)
+    zeros = report["parameters_after"] - report["nonzeros_after"]
     log.info(
-        "amount %g: %d parameters to %d (%d not zero), validation %s %.4f",
-        *(report[key] for key in ("amount", "parameters_before", "parameters_after", "nonzeros_after")),
-        *(report[key] for key in ("metric", "valid_metric")),
+        "amount %g: %s parameters to %s%s, validation %s %.4f",
+        report["amount"],
+        f"{report['parameters_before']:,}",
+        f"{report['parameters_after']:,}",
+        f", {zeros:,} of them zero" if zeros else "",
+        report["metric"],
+        report["valid_metric"],
     )
 
 
