@@ -10,13 +10,14 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 from benchmarks.problems import SETS, Dense, dense
 from tasks.evaluation.compare import Settings, compare
@@ -25,8 +26,9 @@ from tasks.export.config import AutoQuantisation
 from tasks.export.fold import fold
 from tasks.export.onnx import run_onnx, session, to_model
 from tasks.metrics.table import headline
+from tasks.models.graph import Graph
 from tasks.pruning.config import FinetuneConfig
-from tasks.search.candidates import Bench
+from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
 from tasks.search.meet import Met, meet
 from tasks.search.problem import Problem
@@ -47,7 +49,12 @@ class Reached:
     high: float
     dense_bytes: int
     bytes: int
-    faster: float
+    faster_1: float
+    faster_1024: float
+    faster_eager_1: float
+    faster_eager_1024: float
+    identity_1: float
+    identity_1024: float
     columns: int
     columns_before: int
     seconds: float
@@ -94,20 +101,20 @@ def reached(name: str, seed: int, epochs: int) -> Reached:
         settings=Settings(0.95, 2000, seed),
     )
     return Reached(
-        name,
-        seed,
-        metric(y, answers["dense"]),
-        metric(y, answers["compressed"]),
-        judged.low,
-        judged.high,
-        len(before),
-        len(best.model),
-        _faster(files),
-        len(keep),
-        len(given.graph.columns),
-        seconds,
-        found.met,
-        judged.high >= -DROP,
+        name=name,
+        seed=seed,
+        dense=metric(y, answers["dense"]),
+        compressed=metric(y, answers["compressed"]),
+        low=judged.low,
+        high=judged.high,
+        dense_bytes=len(before),
+        bytes=len(best.model),
+        **_speed(given, before, best),
+        columns=len(keep),
+        columns_before=len(given.graph.columns),
+        seconds=seconds,
+        met=found.met,
+        holds=judged.high >= -DROP,
     )
 
 
@@ -115,14 +122,55 @@ def _decided(answers: NDArray[np.float32], task: str) -> NDArray[np.float32]:
     return answers.argmax(axis=1) if task == "classification" else answers
 
 
-def _faster(files: dict[str, tuple[bytes, NDArray[np.float32]]]) -> float:
-    """Times faster than the dense file at one row, in ONNX Runtime, interleaved."""
-    calls = {}
-    for kind, (model, X) in files.items():
-        opened, row = session(model), np.ascontiguousarray(X[:1])
-        calls[kind] = lambda opened=opened, row=row: opened.run(None, {"rows": row})
-    times = interleave(calls, rounds=30)
-    return ratio(times["dense"], times["compressed"]).ratio
+def _speed(given: Dense, before: bytes, best: Made) -> dict[str, float]:
+    """Time both files, the dense network in PyTorch and an identity graph, interleaved; one thread.
+
+    Returns
+    -------
+    dict
+        How many times faster the compressed file is than the dense one and than eager PyTorch, at one row and
+        at 1,024; how many times an identity graph's time it takes at one row.
+    """
+    keep, X = list(best.keep), given.rows("test")
+    batch = X[np.arange(1024) % len(X)]
+    found = {}
+    for rows, suffix in ((X[:1], "1"), (batch, "1024")):
+        calls = {
+            "dense": _call(before, rows),
+            "compressed": _call(best.model, rows[:, keep]),
+            "eager": _eager(given.graph, rows),
+            "identity": _call(_identity(), rows[:, keep]),
+        }
+        times = interleave(calls, rounds=20, seconds=0.01)
+        found[f"faster_{suffix}"] = ratio(times["dense"], times["compressed"]).ratio
+        found[f"faster_eager_{suffix}"] = ratio(times["eager"], times["compressed"]).ratio
+        found[f"identity_{suffix}"] = ratio(times["compressed"], times["identity"]).ratio
+    return found
+
+
+def _call(model: bytes, rows: NDArray[np.float32]) -> Callable[[], object]:
+    opened, given = session(model), {"rows": np.ascontiguousarray(rows)}
+    return lambda: opened.run(None, given)
+
+
+def _eager(graph: Graph, rows: NDArray[np.float32]) -> Callable[[], object]:
+    X = torch.from_numpy(np.ascontiguousarray(rows))
+
+    def call() -> object:
+        with torch.inference_mode():
+            return graph.predict(X)
+
+    return call
+
+
+def _identity() -> bytes:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", "p"]) for name in ("rows", "same")]
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["rows"], ["same"])], "identity", ends[:1], ends[1:]
+    )
+    opset = [helper.make_opsetid("", 18)]
+    content: bytes = helper.make_model(body, opset_imports=opset, ir_version=10).SerializeToString()
+    return content
 
 
 def line(found: Reached) -> str:
@@ -130,7 +178,9 @@ def line(found: Reached) -> str:
     return (
         f"{found.name:15} seed {found.seed}  {found.dense:7.4f} -> {found.compressed:7.4f} "
         f"[{found.low:+.4f}, {found.high:+.4f}]  {found.dense_bytes:>9,} -> {found.bytes:>7,} bytes "
-        f"({found.dense_bytes / found.bytes:5.1f}x)  {found.faster:4.2f}x faster  "
+        f"({found.dense_bytes / found.bytes:5.1f}x)  {found.faster_1:4.2f}x faster, "
+        f"{found.faster_eager_1:4.2f}x than eager, {found.identity_1:4.2f}x identity, 1024 rows "
+        f"{found.faster_eager_1024:5.1f}x eager  "
         f"{found.columns}/{found.columns_before} columns  {found.seconds:5.1f} s"
         f"{'' if found.met else '  not met'}{'' if found.holds else '  does not hold on test'}"
     )
