@@ -26,7 +26,7 @@ from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
 from tasks.export.config import AutoQuantisation, QuantiseConfig
 from tasks.export.onnx import run_onnx, session
-from tasks.files import write_bytes, write_json
+from tasks.files import present, read_frame, write_bytes, write_json
 from tasks.models.graph import Graph
 from tasks.models.layers import Grid, Softmax, Unscale, preprocess
 from tasks.models.user import UserNetwork
@@ -74,9 +74,12 @@ class Compressed:
         """Whether the budget is met on validation rows."""
         return bool(self.report["met"])
 
-    def predict(self, X: Rows) -> npt.NDArray[Any]:
-        """Return probabilities (n, K) or predictions (n,) of rows that have at least `columns`."""
-        frame = _frame(X)
+    def predict(self, X: Rows | str | Path) -> npt.NDArray[Any]:
+        """Return probabilities (n, K) or predictions (n,) of rows that have at least `columns`.
+
+        Of a Parquet file no other columns are read.
+        """
+        frame = _projected(Path(X), self.columns) if isinstance(X, str | Path) else _frame(X)
         missing = [name for name in self.columns if name not in frame]
         if missing:
             raise EspalierError(
@@ -174,6 +177,14 @@ def _frame(X: Rows) -> pd.DataFrame:
         )
     flat = cells.reshape(len(cells), -1)
     return pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])
+
+
+def _projected(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read the columns of a Parquet file that are asked for, where it has them."""
+    from pyarrow.parquet import read_schema
+
+    held = set(read_schema(present(path)).names)
+    return read_frame(path, [name for name in columns if name in held])
 
 
 def _grid_shape(X: Rows) -> tuple[int, ...] | None:

@@ -72,6 +72,18 @@ def test_what_is_saved_answers_as_the_model_does(small, rows, tmp_path):
     assert (folder / "model.onnx").stat().st_size == small.report["compressed"]["bytes"]
 
 
+def test_of_a_parquet_file_only_the_columns_that_are_read_are_loaded(small, rows, tmp_path, monkeypatch):
+    pd.DataFrame(rows[0], columns=[f"x{i}" for i in range(10)]).to_parquet(tmp_path / "rows.parquet")
+    asked = []
+    read = pd.read_parquet
+    monkeypatch.setattr(
+        pd, "read_parquet", lambda path, columns: asked.extend(columns) or read(path, columns=columns)
+    )
+
+    np.testing.assert_array_equal(small.predict(tmp_path / "rows.parquet"), small.predict(rows[0]))
+    assert asked == list(small.columns)
+
+
 def test_the_network_that_came_in_is_not_changed(network, rows):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     compress_model(network, *rows, Budget(max_metric_drop=0.1), finetune=QUICK)
