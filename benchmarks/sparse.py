@@ -1,7 +1,8 @@
 """Unstructured pruning during training: `python -m benchmarks.sparse` prints validation and test accuracies.
 
-Each seed draws the rows, the split and the weights. The sparse network learns from scratch along the cubic
-schedule for as many epochs as the dense one; its share is given, so nothing is chosen on test rows.
+Each seed draws the rows, the split and the weights. The sparse network follows the cubic schedule for as many
+epochs as the dense one learned, from its weights or from scratch, taught by it or by labels alone; all of
+these are printed with their validation accuracy, so that none is chosen on test rows.
 """
 
 from __future__ import annotations
@@ -10,23 +11,39 @@ import argparse
 import copy
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
-from benchmarks.problems import SETS, dense
+from benchmarks.problems import SETS, Dense, dense
 from tasks.models.graph import input_shape
 from tasks.models.zoo import build_network
 from tasks.pruning.config import FinetuneConfig, UnstructuredConfig
 from tasks.pruning.recipe import prune
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
-from tasks.training.scoring import score
+from tasks.training.scoring import predict_logits, score
 from tasks.training.tensors import split_tensors
 
+Recipe = tuple[Literal["trained", "scratch"], float]
+RECIPES: tuple[Recipe, ...] = (("scratch", 0.0), ("scratch", 0.7), ("trained", 0.0), ("trained", 0.7))
 
-def accuracies(name: str, seed: int, amount: float) -> tuple[float, float]:
-    """Test accuracy in percent of the dense and of the sparse network."""
-    given = dense(SETS[name], seed)
+
+@dataclass(frozen=True)
+class Found:
+    """Accuracies in percent, of the dense and of the sparse network."""
+
+    dense_valid: float
+    dense_test: float
+    valid: float
+    test: float
+
+
+def accuracies(given: Dense, recipe: Recipe, amount: float) -> Found:
+    """Prune one dense network by a recipe: where it starts, and the weight of the teacher."""
+    start, distil = recipe
+    seed = given.seed
     cleaner, epochs = given.cleaned.cleaner, given.problem.epochs
     train, valid, test = (
         split_tensors(given.graph, cleaner.target, None, getattr(given.cleaned, part))
@@ -40,8 +57,8 @@ def accuracies(name: str, seed: int, amount: float) -> tuple[float, float]:
         amount=amount,
         scope="global",
         schedule="gradual",
-        start="scratch",
-        finetune=FinetuneConfig(epochs=epochs, distil=0.0),
+        start=start,
+        finetune=FinetuneConfig(epochs=epochs, distil=distil),
     )
     pruned = prune(
         copy.deepcopy(network),
@@ -53,8 +70,10 @@ def accuracies(name: str, seed: int, amount: float) -> tuple[float, float]:
         outputs=cleaner.target.outputs,
         seed=seed,
         initial=fresh,
+        teacher=predict_logits(network, train.X) if distil else None,
     )
-    return _percent(network, test), _percent(pruned.network, test)
+    before = (_percent(network, rows) for rows in (valid, test))
+    return Found(*before, *(_percent(pruned.network, rows) for rows in (valid, test)))
 
 
 def _percent(network: torch.nn.Module, rows: Tensors) -> float:
@@ -69,15 +88,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--amount", type=float, default=0.95)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    gained = []
-    for seed in range(options.seeds):
-        before, after = accuracies(options.set, seed, options.amount)
-        gained.append(after - before)
+    networks = [dense(SETS[options.set], seed) for seed in range(options.seeds)]
+    for recipe in RECIPES:
+        found = [accuracies(given, recipe, options.amount) for given in networks]
+        valid, test = ([getattr(each, part) for each in found] for part in ("valid", "test"))
+        gained = [each.test - each.dense_test for each in found]
+        before = statistics.mean(each.dense_valid for each in found)
         print(
-            f"{options.set} seed {seed}  dense {before:.1f}  {options.amount:.0%} zero {after:.1f}",
+            f"{options.set}, {options.amount:.0%} zero, from {recipe[0]:7} teacher {recipe[1]:g}: "
+            f"valid {statistics.mean(valid):.1f} (dense {before:.1f})  "
+            f"test {statistics.mean(test):.1f} (dense {statistics.mean(f.dense_test for f in found):.1f}), "
+            f"difference {statistics.mean(gained):+.1f} ({min(gained):+.1f} to {max(gained):+.1f})",
             flush=True,
         )
-    print(f"mean difference {statistics.mean(gained):+.1f} ({min(gained):+.1f} to {max(gained):+.1f})")
 
 
 if __name__ == "__main__":
