@@ -1,5 +1,6 @@
 import resource
 import signal
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -10,18 +11,20 @@ from tasks import artifacts
 from tasks.errors import EspalierError
 
 
-@pytest.fixture
-def disk_full():
-    """No file may grow past a few bytes: the system refuses the write, as it does on a full disk."""
+@contextmanager
+def disk_full(count=64):
+    """No file may grow past a few bytes: the system refuses the write, as it does on a full disk.
+
+    Undone before the test returns: a test runner that writes to a file would be refused too.
+    """
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def limit(count=64):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
-
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 SAVES = {
@@ -67,12 +70,14 @@ def test_json_refuses_values_that_are_not_numbers(tmp_path):
 
 
 @pytest.mark.parametrize("kind", SAVES)
-def test_a_full_disk_leaves_the_previous_file_whole(tmp_path, disk_full, kind):
+def test_a_full_disk_leaves_the_previous_file_whole(tmp_path, kind):
     path = tmp_path / f"saved.{kind}"
     SAVES[kind](path, 3)
     before = path.read_bytes()
-    disk_full()
-    with pytest.raises(EspalierError, match=r"could not be written .*previous file is untouched"):
+    with (
+        pytest.raises(EspalierError, match=r"could not be written .*previous file is untouched"),
+        disk_full(),
+    ):
         SAVES[kind](path, 100_000)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
