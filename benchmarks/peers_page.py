@@ -1,0 +1,256 @@
+"""Write what the contest measured as Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.contest import DENSE, DROP, OURS, SIZED, UNITS, Judged
+from benchmarks.hypervolume import Point, hypervolume
+from benchmarks.rivals import PEERS
+
+__all__ = ["Run", "page"]
+
+BELOW = 0.05
+"""The floor of the hypervolume: metric of the dense network less this."""
+
+_TABLES = {
+    "A": "A. Each library as its own documentation uses it",
+    "B": "B. Each library given our folding, stripping and int8",
+}
+_RIVALS = tuple(name for name, peer in PEERS.items() if not peer.baseline)
+
+
+@dataclass(frozen=True)
+class Run:
+    """All figures, and how they came about."""
+
+    found: Sequence[Judged]
+    epochs: int
+    amounts: tuple[float, ...]
+    missing: tuple[str, ...] = ()
+
+    def sets(self) -> list[str]:
+        """Sets in the order they were measured."""
+        return list(dict.fromkeys(each.set for each in self.found))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method on a set: over the seeds, the candidate it would deploy, and its hypervolumes."""
+
+    method: str
+    picked: tuple[Judged, ...]
+    held: int
+    volumes: tuple[float, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def volume(self) -> float:
+        """Mean over the seeds."""
+        return statistics.mean(self.volumes)
+
+
+def picked(candidates: Sequence[Judged], floor: float) -> tuple[Judged, bool]:
+    """Return the smallest file that reaches the floor on validation rows; else the best one there."""
+    fit = [each for each in candidates if each.valid >= floor]
+    if fit:
+        return min(fit, key=lambda each: each.bytes), True
+    return max(candidates, key=lambda each: (each.valid, -each.bytes)), False
+
+
+def rows(found: Sequence[Judged], table: str) -> list[Row]:
+    """Return a row per method of one set, in the order they were measured; the dense network first."""
+    here = [each for each in found if table in each.tables]
+    dense = {each.seed: each for each in here if each.method == DENSE}
+    return [_row(method, here, dense) for method in dict.fromkeys(each.method for each in here)]
+
+
+def _row(method: str, here: Sequence[Judged], dense: Mapping[int, Judged]) -> Row:
+    chosen, volumes = [], []
+    own = [each for each in here if each.method == method]
+    for seed, reference in dense.items():
+        candidates = [each for each in own if each.seed == seed]
+        chosen.append(picked(candidates, reference.valid - DROP))
+        points = [Point(each.bytes, each.valid, each.test) for each in candidates]
+        volumes.append(hypervolume(points, reference.test - BELOW, reference.bytes))
+    files, held = zip(*chosen, strict=True)
+    notes = tuple(dict.fromkeys(each.note for each in own if each.note))
+    return Row(method, files, sum(held), tuple(volumes), notes)
+
+
+def _cells(row: Row, dense: Row) -> tuple[str, ...]:
+    pairs = list(zip(row.picked, dense.picked, strict=True))
+    test = [each.test for each in row.picked]
+    lost = [each.test - reference.test for each, reference in pairs]
+    held = "" if row.held == len(pairs) else f" ({row.held} of {len(pairs)} seeds within)"
+
+    def median(values: Sequence[float], form: str = ",.0f") -> str:
+        return format(statistics.median(values), form)
+
+    return (
+        row.method + held,
+        f"{100 * statistics.mean(test):.1f}",
+        f"{100 * statistics.mean(lost):+.1f} ({100 * min(lost):+.1f} to {100 * max(lost):+.1f})",
+        median([each.bytes for each in row.picked]),
+        median([reference.bytes / each.bytes for each, reference in pairs], ".1f") + "x",
+        median([each.gzip for each in row.picked]),
+        median([each.macs for each in row.picked]),
+        median([each.latency_us for each in row.picked], ".1f"),
+        f"{row.volume:.4f} ({min(row.volumes):.4f} to {max(row.volumes):.4f})",
+    )
+
+
+_HEADER = (
+    "method",
+    "test",
+    "points against dense",
+    "bytes",
+    "smaller",
+    "gzip bytes",
+    "multiply-adds",
+    "batch 1, us",
+    "hypervolume",
+)
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in (header, ["---"] * len(header), *lines))
+
+
+def _summary(run: Run, table: str) -> str:
+    """Hypervolumes of all sets: ours, and the best library's."""
+    lines = []
+    for name in run.sets():
+        own = [each for each in run.found if each.set == name]
+        by = {row.method: row.volume for row in rows(own, table)}
+        rival = max((each for each in _RIVALS if each in by), key=lambda each: by[each])
+        winner = "ours" if by[SIZED] > by[rival] else f"**{rival}**"
+        ours = (f"{by[each]:.4f}" for each in (SIZED, OURS, UNITS))
+        seeds = str(len({each.seed for each in own}))
+        lines.append([name, seeds, *ours, f"{by[rival]:.4f} ({rival})", winner])
+    return _table(
+        ["set", "seeds", SIZED, OURS, UNITS, "best library", "larger: at given sizes or library"], lines
+    )
+
+
+def _losses(run: Run) -> Iterator[str]:
+    """Name every other method with a larger hypervolume, or a file no larger and no worse than ours."""
+    for name in run.sets():
+        own = [each for each in run.found if each.set == name]
+        for table in _TABLES:
+            found = {row.method: row for row in rows(own, table)}
+            for row in found.values():
+                if row.method in (OURS, SIZED, UNITS, DENSE):
+                    continue
+                if row.volume > found[SIZED].volume:
+                    yield (
+                        f"- {name}, table {table}, hypervolume: {row.method} {row.volume:.4f}, "
+                        f"{SIZED} {found[SIZED].volume:.4f}."
+                    )
+                if _beats(row, found[OURS]):
+                    yield (
+                        f"- {name}, table {table}, the file it would deploy: {row.method} at "
+                        f"{_bytes(row):,.0f} bytes and {100 * _test(row):.1f}, {OURS} at "
+                        f"{_bytes(found[OURS]):,.0f} and {100 * _test(found[OURS]):.1f}."
+                    )
+
+
+def _equal_bytes(run: Run) -> str:
+    """Columns and units together beside units alone, amount by amount: test metric and bytes."""
+    lines = []
+    for name in run.sets():
+        own = [each for each in run.found if each.set == name]
+        pairs = [_of(own, method) for method in (SIZED, UNITS)]
+        for amount, *each in zip(run.amounts, *pairs, strict=False):
+            joint, units = each
+            gains = [100 * (a.test - b.test) for a, b in zip(joint, units, strict=True)]
+            lines.append(
+                [
+                    name,
+                    f"{amount:g}",
+                    *(f"{statistics.median(e.bytes for e in group):,.0f}" for group in (joint, units)),
+                    *(f"{100 * statistics.mean(e.test for e in group):.1f}" for group in (joint, units)),
+                    f"{statistics.mean(gains):+.1f} ({min(gains):+.1f} to {max(gains):+.1f})",
+                ]
+            )
+    return _table(
+        ["set", "amount", "bytes, both", "bytes, units", "test, both", "test, units", "points gained"], lines
+    )
+
+
+def _of(own: Sequence[Judged], method: str) -> list[list[Judged]]:
+    """Return a method's candidates, place by place: one of each seed."""
+    seeds = dict.fromkeys(each.seed for each in own)
+    by_seed = [[each for each in own if (each.method, each.seed) == (method, seed)] for seed in seeds]
+    return [list(place) for place in zip(*by_seed, strict=True)]
+
+
+def _bytes(row: Row) -> float:
+    return statistics.median(each.bytes for each in row.picked)
+
+
+def _test(row: Row) -> float:
+    return statistics.mean(each.test for each in row.picked)
+
+
+def _beats(row: Row, ours: Row) -> bool:
+    return row.held >= ours.held and _test(row) >= _test(ours) and _bytes(row) <= _bytes(ours)
+
+
+def page(run: Run) -> str:
+    """Return the page."""
+    losses = list(_losses(run)) or ["- nowhere."]
+    parts = ["# Against other libraries", _intro(run)]
+    for table in _TABLES:
+        parts += [f"## Hypervolumes, table {table}", _summary(run, table)]
+    parts += ["## Where another method wins", _WINS, "\n".join(losses)]
+    parts += ["## Columns and units together, in as many bytes as units alone", _equal_bytes(run)]
+    for table, title in _TABLES.items():
+        parts.append(f"## {title}")
+        for name in run.sets():
+            found = rows([each for each in run.found if each.set == name], table)
+            dense = next(row for row in found if row.method == DENSE)
+            notes = [f"{row.method}: {note}." for row in found for note in row.notes]
+            parts += [f"### {name}, {table}", _table(_HEADER, [_cells(row, dense) for row in found]), *notes]
+    return "\n\n".join(parts) + "\n"
+
+
+_WINS = f"""\
+By the hypervolume against `{SIZED}`, or by the file that would be deployed (no larger, and no worse on test
+rows, in means and medians over the seeds) against `{OURS}`. The baselines are held against ours too."""
+
+
+def _intro(run: Run) -> str:
+    amounts = ", ".join(f"{amount:g}" for amount in run.amounts)
+    last = ", ".join(f"{amount:g}" for amount in run.amounts[-2:])
+    missing = f" Not installed here, so left out: {', '.join(run.missing)}." if run.missing else ""
+    return f"""\
+Written by `python -m benchmarks.peers`; nothing here is typed in.{missing}
+
+All methods start from the same trained dense network, on the same split, and train on for {run.epochs} epochs
+with the same loop (AdamW, one cycle): the libraries and random units on labels, ours with distillation,
+which is part of its recipe. A seed draws split, initial weights and batches. Structured libraries remove
+{amounts} of every layer's units, unstructured ones {last} of the weights (more or fewer zeros change no byte
+of the file).
+
+- `{OURS}`: the budget search, columns and units together, for the smallest file that is good enough.
+- `{UNITS}`: decomposition pruning at the libraries' amounts, all columns kept.
+- `{SIZED}`: columns and units together, the best that fits into the bytes of each of those files. Each of the
+  three has {len(run.amounts)} recoveries, as a structured library has.
+- `small net from scratch`: the dense network's widths halved until the validation metric is more than
+  {100 * DROP:g} points down, each trained as long as the others in all.
+
+Every choice is made on validation rows; test rows are read once all files are there. A row shows the smallest
+file that is within {100 * DROP:g} points of the dense network on validation rows; where no file of a seed is,
+the best one there, and in how many seeds one was. Metrics are accuracy, or R\N{SUPERSCRIPT TWO}, times 100,
+means over the seeds; bytes, multiply-adds and latency are medians. A file takes raw numeric rows (NaN =
+missing) and gives probabilities or predictions; latency is of one row in ONNX Runtime on one thread, all
+files of a seed in turn.
+
+Hypervolume: for every size allowed, the candidate that is best on validation rows among those that fit; its
+test metric above a floor {100 * BELOW:g} points under dense, added up over log10 of the bytes up to the dense
+fp32 file. Larger is better; means over seeds (smallest to largest). The baselines (random units, small net)
+are exported by this project in both tables; the libraries in table A by `torch.onnx.export` with all its
+metadata."""
