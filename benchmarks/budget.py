@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from benchmarks.page import table
 from benchmarks.problems import SETS, Dense, dense
 from tasks.evaluation.compare import Settings, compare
 from tasks.evaluation.latency import interleave, ratio
@@ -195,6 +196,41 @@ def summary(found: Sequence[Reached]) -> str:
     return f"{found[0].name:15} median {smaller:.1f}x smaller, mean {lost:+.4f} on test, {kept}"
 
 
+def page(found: Sequence[Reached]) -> str:
+    """Every set and seed as a Markdown page."""
+    head = ["set", "seed", "dense", "compressed", "difference [95 %]", "bytes", "smaller"]
+    head += ["faster", "than eager", "x identity", "1,024 rows, x eager", "columns", "search"]
+    names = list(dict.fromkeys(each.name for each in found))
+    sets = "\n".join(f"- {summary([each for each in found if each.name == name])}" for name in names)
+    return (
+        "# Budget search: what it reaches\n\n"
+        "Written by `python -m benchmarks.budget --page docs/budget.md`; nothing here is typed in. "
+        "The budget: the smallest file within 0.005 of the dense network's metric on validation rows. "
+        "The metric is accuracy (R2 for diabetes) on test rows, read once. Times are of one thread, "
+        "interleaved.\n\n"
+        f"{table(head, [_cells(each) for each in found])}\n\n{sets}\n\n"
+        "`holds`: the interval of the difference on test rows reaches the budget's 0.005.\n"
+    )
+
+
+def _cells(each: Reached) -> list[str]:
+    return [
+        each.name,
+        str(each.seed),
+        f"{each.dense:.4f}",
+        f"{each.compressed:.4f}",
+        f"{each.compressed - each.dense:+.4f} [{each.low:+.4f}, {each.high:+.4f}]",
+        f"{each.bytes:,}",
+        f"{each.dense_bytes / each.bytes:.1f}x",
+        f"{each.faster_1:.2f}x",
+        f"{each.faster_eager_1:.2f}x",
+        f"{each.identity_1:.2f}",
+        f"{each.faster_eager_1024:.1f}x",
+        f"{each.columns}/{each.columns_before}",
+        f"{each.seconds:.0f} s",
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line a seed, and medians."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -202,6 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--only", help="sets whose name contains this")
     parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--page", type=Path, help="write the figures as a page, docs/budget.md")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     everything = []
@@ -214,6 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(line(found[-1]), flush=True)
         print(summary(found), flush=True)
         everything += found
+    if options.page:
+        options.page.write_text(page(everything), encoding="utf-8")
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in everything], indent=1))
 
