@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -38,6 +39,9 @@ def enter(root: Path) -> None:
     }
     for name, value in (_QUIET | _PREFECT | {key: str(place) for key, place in places.items()}).items():
         os.environ.setdefault(name, value)
+    # Importing Prefect, MLflow and PyTorch makes a million objects that stay: looking through them again and
+    # again for garbage costs a tenth of a run.
+    gc.set_threshold(100_000, 50, 100)
     # `python -m` finds the workspace's nets/ in the current folder; a console script does not look there.
     sys.path.insert(0, str(root))
     os.chdir(root)

@@ -6,6 +6,7 @@ Importing MLflow and making its database take seconds, which a process that comp
 from __future__ import annotations
 
 import atexit
+import gc
 import multiprocessing
 import os
 import signal
@@ -115,6 +116,7 @@ def _guarded(call: Callable[[], T]) -> T | _Refused:
 def _live_as_long_as_parent() -> None:
     """Leave Ctrl-C to the process that started this one, and end when it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.set_threshold(100_000, 50, 100)  # MLflow's imports stay
     atexit.register(os._exit, 0)  # after all that others registered: taking MLflow apart costs half a second
     parent = multiprocessing.parent_process()
     assert parent is not None
