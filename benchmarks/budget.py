@@ -251,8 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(line(found[-1]), flush=True)
         print(summary(found), flush=True)
         everything += found
-    if options.page:
-        options.page.write_text(page(everything), encoding="utf-8")
+        if options.page:
+            options.page.write_text(page(everything), encoding="utf-8")
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in everything], indent=1))
 
