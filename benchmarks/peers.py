@@ -69,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = [*_earlier(options.json, names), *found]
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in found], indent=1))
-    missing = [name for name in (*PEERS, *MORE) if name not in {*installed(), *problems()}]
+    there = {*installed(), *(each.set for each in found)}
+    missing = [name for name in (*PEERS, *SMALL, *MORE) if name not in there]
     options.page.write_text(page(Run(found, options.epochs, tuple(options.amounts), tuple(missing))))
 
 

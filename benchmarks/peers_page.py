@@ -225,15 +225,19 @@ rows, in means and medians over the seeds) against `{OURS}`. The baselines are h
 def _intro(run: Run) -> str:
     amounts = ", ".join(f"{amount:g}" for amount in run.amounts)
     last = ", ".join(f"{amount:g}" for amount in run.amounts[-2:])
-    missing = f" Not installed here, so left out: {', '.join(run.missing)}." if run.missing else ""
+    missing = (
+        f" Not installed or not measured for this page, so left out: {'; '.join(run.missing)}."
+        if run.missing
+        else ""
+    )
     return f"""\
 Written by `python -m benchmarks.peers`; nothing here is typed in.{missing}
 
 All methods start from the same trained dense network, on the same split, and train on for {run.epochs} epochs
 with the same loop (AdamW, one cycle): the libraries and random units on labels, ours with distillation,
 which is part of its recipe. A seed draws split, initial weights and batches. Structured libraries remove
-{amounts} of every layer's units, unstructured ones {last} of the weights (more or fewer zeros change no byte
-of the file).
+{amounts} of every layer's units, unstructured ones {last} of the weights (more or fewer
+zeros change no byte of the file).
 
 - `{OURS}`: the budget search, columns and units together, for the smallest file that is good enough.
 - `{UNITS}`: decomposition pruning at the libraries' amounts, all columns kept.

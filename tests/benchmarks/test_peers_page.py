@@ -47,4 +47,4 @@ def test_a_page_without_losses_says_so():
 
 
 def test_what_is_missing_is_named():
-    assert "left out: nncf, adult." in page(Run(FOUND, 60, (0.5,), ("nncf", "adult")))
+    assert "left out: nncf; adult." in page(Run(FOUND, 60, (0.5,), ("nncf", "adult")))
