@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from ruamel.yaml.tokens import CommentToken
 
 from tasks.artifacts import Layout, write_text
+from tasks.contradictions import contradictions
 from tasks.data.config import CleanConfig, SourceConfig
 from tasks.errors import ConfigError, Problem
 from tasks.evaluation.config import EvaluateConfig, MeasureConfig
 from tasks.export.config import ExportConfig
 from tasks.models.config import MlpConfig, ModelConfig
-from tasks.pruning.config import StepsConfig, StructuredConfig
+from tasks.pruning.config import StructuredConfig
 from tasks.reduction.config import ReduceConfig
 from tasks.schema import fields_at, parse_section, unknown_key
 from tasks.search.config import PruneSection
@@ -90,95 +91,6 @@ def _round_trip() -> YAML:
     return yaml
 
 
-SPLIT_COLUMNS = {"grouped": "group", "time": "time", "column": "split"}
-
-
-def _split_without_column(params: Params) -> Iterator[Problem]:
-    method = params.clean.split.method
-    column = SPLIT_COLUMNS.get(method)
-    if column and getattr(params.source, column) is None:
-        rule = f"is needed by clean.split.method: {method}"
-        yield Problem(f"source.{column}", None, rule, "name a column")
-
-
-def _column_without_split(params: Params) -> Iterator[Problem]:
-    """A column named to keep the parts apart, and a split that would not look at it."""
-    for method, column in SPLIT_COLUMNS.items():
-        named = getattr(params.source, column)
-        if named is not None and params.clean.split.method != method:
-            rule = f"is not looked at by clean.split.method: {params.clean.split.method}"
-            hint = f"set clean.split.method: {method}, or leave the column out with source.drop"
-            yield Problem(f"source.{column}", named, rule, hint)
-
-
-def _off_the_grid(params: Params) -> Iterator[Problem]:
-    network, method = params.model.method, params.reduce.columns.method
-    if network in ("cnn1d", "cnn2d") and method not in ("none", "pool", "dct"):
-        rule = f"takes the rows off the grid that model.method: {network} needs"
-        yield Problem("reduce.columns.method", method, rule, "valid here: none, pool, dct")
-    axes = {"cnn1d": 2, "cnn2d": 3}.get(network)
-    shape = params.source.shape
-    if axes and shape and len(shape) != axes:
-        wanted = "[channels, length]" if axes == 2 else "[channels, height, width]"
-        yield Problem("source.shape", list(shape), f"must be {wanted} for model.method: {network}")
-
-
-def _for_another_task(params: Params) -> Iterator[Problem]:
-    """Settings that only one of the tasks has a meaning for; a task of auto is known after the fetch."""
-    task = params.source.task
-    if task == "classification" and params.clean.target.log:
-        yield Problem("clean.target.log", True, "needs a number to predict, source.task is classification")
-    if task != "regression":
-        return
-    needs_classes = [
-        ("train.class_weights", params.train.class_weights, "none"),
-        ("train.label_smoothing", params.train.label_smoothing, 0.0),
-    ]
-    for path, value, off in needs_classes:
-        if value != off:
-            yield Problem(path, value, "needs classes, source.task is regression", f"set {off}")
-    if params.reduce.columns.method == "lda":
-        hint = "use pca or select_k_best"
-        yield Problem("reduce.columns.method", "lda", "needs classes, source.task is regression", hint)
-
-
-def _another_export(params: Params) -> Iterator[Problem]:
-    """Refuse a budget that counts on another export than the one that follows."""
-    prune, export = params.prune, params.export
-    if prune.method == "budget" and prune.quantise != export.quantise:
-        hint = f"set export.quantise.method: {prune.quantise.method}, with the same options"
-        rule = f"must equal export.quantise (method {export.quantise.method}): the budget is for that file"
-        yield Problem("prune.quantise.method", prune.quantise.method, rule, hint)
-
-
-def _rewound_too_far(params: Params) -> Iterator[Problem]:
-    """Going back to an epoch that the training does not reach."""
-    steps = params.prune.steps if isinstance(params.prune, StepsConfig) else (params.prune,)
-    for number, step in enumerate(steps):
-        back = getattr(step, "rewind", "none")
-        if isinstance(back, int) and back > params.train.epochs:
-            path = f"prune.steps.{number}.rewind" if isinstance(params.prune, StepsConfig) else "prune.rewind"
-            rule = f"is past the training, train.epochs is {params.train.epochs}"
-            yield Problem(path, back, rule, "a few epochs are usual, or init")
-
-
-_CONTRADICTIONS: tuple[tuple[set[str], Callable[[Params], Iterator[Problem]]], ...] = (
-    ({"source", "clean"}, _split_without_column),
-    ({"source", "clean"}, _column_without_split),
-    ({"source", "model", "reduce"}, _off_the_grid),
-    ({"source", "clean", "train", "reduce"}, _for_another_task),
-    ({"prune", "train"}, _rewound_too_far),
-    ({"prune", "export"}, _another_export),
-)
-"""Settings that are valid alone and impossible together, with the sections each rule looks at."""
-
-
-def _contradictions(params: Params, broken: set[str]) -> list[Problem]:
-    """Return what the sound sections say against each other."""
-    sound = (rule for sections, rule in _CONTRADICTIONS if not sections & broken)
-    return [problem for rule in sound for problem in rule(params)]
-
-
 def parse_params(raw: object) -> Params:
     """Validate a whole configuration.
 
@@ -200,7 +112,7 @@ def parse_params(raw: object) -> Params:
             sections |= {} if wrong else {name: section}
             broken |= {name} if wrong else set()
     valid = Params(**sections)
-    problems += _contradictions(valid, broken)
+    problems += contradictions(valid, broken)
     if problems:
         raise ConfigError(problems)
     return valid
@@ -282,8 +194,10 @@ def overridden(text: str, overrides: Sequence[str]) -> tuple[str, Params]:
 
 
 def _with_overrides(text: str, overrides: Sequence[str]) -> str:
+    if not overrides:
+        return text
     document = _read_yaml(text, _round_trip())
-    if not overrides or not isinstance(document, Mapping):
+    if not isinstance(document, Mapping):
         return text
     assignments = _assignments(overrides)
     for keys, value in assignments:
