@@ -63,6 +63,12 @@ class Graph(nn.Module):
         out: Tensor = self.head(self(x))
         return out
 
+    def with_parts(self, *, network: nn.Module, reducer: nn.Module | None = None) -> Graph:
+        """Return a graph with another network, and reducer where one is given; it shares the other parts."""
+        kept = self.reducer if reducer is None else reducer
+        made = Graph(self.columns, self.preprocess, kept, network, self.head, self.task, self.labels)
+        return made.train(self.training)
+
     @torch.no_grad()
     def features(self, x: Tensor, batch: int = 8192) -> Tensor:
         """Numeric rows (n, p) -> the network's input (n, *input shape), in chunks of `batch` rows."""

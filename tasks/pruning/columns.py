@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import torch
 
-from tasks.models.graph import Graph
 from tasks.pruning.config import InputsConfig
 from tasks.pruning.inputs import Evidence, column_scores, narrow
 from tasks.pruning.masks import keep_largest
@@ -50,7 +49,7 @@ def _without_least(
     count = removed - columns + len(front.plan.names)
     if count <= 0:
         return outcome
-    graph = _joined(front.graph, outcome)
+    graph = front.graph.with_parts(network=outcome.network)
     scores = column_scores(graph, front.plan, config.importance, _evidence(front, recovery))
     choice = keep_largest({"inputs": scores}, count)
     keep = choice.keep["inputs"].nonzero().flatten().tolist()
@@ -59,19 +58,6 @@ def _without_least(
     cut = outcome.then(smaller.network, *notes)
     return replace(
         cut, front=Front(smaller, front.plan.select(keep), front.train[:, keep], front.valid[:, keep])
-    )
-
-
-def _joined(front: Graph, outcome: Outcome) -> Graph:
-    """Put the outcome's own network behind its front."""
-    return Graph(
-        front.columns,
-        front.preprocess,
-        front.reducer,
-        outcome.network,
-        front.head,
-        front.task,
-        front.labels,
     )
 
 

@@ -146,7 +146,7 @@ class Bench:
             teacher=problem.teacher if epochs else None,
             rounds=problem.rounds,
         )
-        made = _with_network(graph, pruned.network)
+        made = graph.with_parts(network=pruned.network).eval()
         folded = fold(made)
         fp32 = to_model(folded)
         kept, lost = self._form(fp32, keep) if epochs else (_bytes(fp32), 0.0)
@@ -195,9 +195,3 @@ class Bench:
 def _bytes(model: ModelProto) -> bytes:
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def _with_network(graph: Graph, network: Any) -> Graph:
-    return Graph(
-        graph.columns, graph.preprocess, graph.reducer, network, graph.head, graph.task, graph.labels
-    ).eval()

@@ -62,25 +62,19 @@ def _fixed(layer: nn.Module) -> nn.Module:
     return Project(layer.weight.detach().T.contiguous(), layer.bias.detach().clone())
 
 
-def _with(graph: Graph, reducer: nn.Module, network: nn.Module) -> Graph:
-    return Graph(
-        graph.columns, graph.preprocess, reducer, network, graph.head, graph.task, graph.labels
-    ).train(graph.training)
-
-
 def unfrozen(graph: Graph) -> Graph:
     """Return the graph with its projections moved into the network, where they train; the same function.
 
     `frozen` undoes it.
     """
-    return _with(graph, nn.Identity(), Joint(graph.reducer, graph.network))
+    return graph.with_parts(reducer=nn.Identity(), network=Joint(graph.reducer, graph.network))
 
 
 def frozen(graph: Graph) -> Graph:
     """Return the graph with trained projections back in the reducer; any other graph as it is."""
     if not isinstance(graph.network, Joint):
         return graph
-    return _with(graph, graph.network.fixed_reducer(), graph.network.network)
+    return graph.with_parts(reducer=graph.network.fixed_reducer(), network=graph.network.network)
 
 
 def moved(before: nn.Module, after: nn.Module) -> float:
