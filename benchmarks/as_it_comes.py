@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmarks.rivals import quiet
-from tasks.export.onnx import run_onnx, session, to_model
+from tasks.export.onnx import run_onnx, serialised, session, to_model
 from tasks.models.graph import Graph
 
 __all__ = ["as_it_comes"]
@@ -36,14 +36,14 @@ def as_it_comes(graph: Graph) -> tuple[bytes, str]:
     key = (str(answers), shapes)
     if key in _PROGRAMS:
         _PROGRAMS[key].apply_weights(answers.state_dict())
-        model = _serialised(_PROGRAMS[key].model_proto)
+        model = serialised(_PROGRAMS[key].model_proto)
         if _equal(graph, model):
             return model, ""
     try:
         _PROGRAMS[key] = _exported(answers, len(graph.columns))
     except torch.onnx.OnnxExporterError:
-        return _serialised(to_model(graph)), "torch.onnx failed; this project's exporter, nothing folded"
-    return _serialised(_PROGRAMS[key].model_proto), ""
+        return serialised(to_model(graph)), "torch.onnx failed; this project's exporter, nothing folded"
+    return serialised(_PROGRAMS[key].model_proto), ""
 
 
 def _exported(answers: _Answers, columns: int) -> Any:
@@ -66,8 +66,3 @@ def _equal(graph: Graph, model: bytes) -> bool:
     with torch.no_grad():
         wanted = graph.predict(rows).numpy()
     return np.allclose(run_onnx(session(model), rows.numpy()), wanted, rtol=1e-3, atol=1e-4)
-
-
-def _serialised(model: Any) -> bytes:
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content

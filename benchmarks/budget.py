@@ -25,15 +25,12 @@ from tasks.evaluation.compare import Settings, compare
 from tasks.evaluation.latency import interleave, ratio
 from tasks.export.config import AutoQuantisation
 from tasks.export.fold import fold
-from tasks.export.onnx import run_onnx, session, to_model
+from tasks.export.onnx import run_onnx, serialised, session, to_model
 from tasks.metrics.table import headline
 from tasks.models.graph import Graph
-from tasks.pruning.config import FinetuneConfig
 from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
 from tasks.search.meet import Met, meet
-from tasks.search.problem import Problem
-from tasks.training.config import TrainConfig
 
 DROP = 0.005
 
@@ -65,19 +62,7 @@ class Reached:
 
 def searched(given: Dense, epochs: int) -> Met:
     """Run the search on training and validation rows."""
-    problem = Problem(
-        given.graph,
-        given.cleaned.cleaner.plan,
-        torch.from_numpy(given.rows("train")),
-        given.targets["train"],
-        torch.from_numpy(given.rows("valid")),
-        given.targets["valid"],
-        given.task,
-        given.seed,
-        TrainConfig(seed=given.seed),
-        FinetuneConfig(epochs=epochs),
-    )
-    bench = Bench(problem, quantise=AutoQuantisation(method="auto"))
+    bench = Bench(given.search(epochs), quantise=AutoQuantisation(method="auto"))
     return meet(bench, BudgetConfig(max_metric_drop=DROP))
 
 
@@ -88,7 +73,7 @@ def reached(name: str, seed: int, epochs: int) -> Reached:
     found = searched(given, epochs)
     seconds = time.perf_counter() - began
     best, keep = found.best, list(found.best.keep)
-    before = to_model(fold(given.graph)).SerializeToString(deterministic=True)
+    before = serialised(to_model(fold(given.graph)))
     files = {"dense": (before, given.rows("test")), "compressed": (best.model, given.rows("test")[:, keep])}
     answers = {kind: _decided(run_onnx(session(model), X), given.task) for kind, (model, X) in files.items()}
     y = given.cleaned.test.y

@@ -24,19 +24,16 @@ from tasks.evaluation.latency import interleave
 from tasks.export.choose import Yardstick, choose
 from tasks.export.config import AutoQuantisation
 from tasks.export.fold import fold
-from tasks.export.onnx import run_onnx, session, to_model
+from tasks.export.onnx import run_onnx, serialised, session, to_model
 from tasks.metrics.table import headline
 from tasks.models.config import Cnn1dConfig, MlpConfig
 from tasks.models.graph import Graph, input_shape
 from tasks.models.zoo import build_network
-from tasks.pruning.config import FinetuneConfig
 from tasks.search.budget import Setting, frontier
 from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
 from tasks.search.meet import meet
-from tasks.search.problem import Problem as Search
 from tasks.training.batching import Tensors
-from tasks.training.config import TrainConfig
 
 __all__ = ["DENSE", "DROP", "OURS", "SCRATCH", "SIZED", "UNITS", "Judged", "contest"]
 
@@ -108,11 +105,6 @@ class _Seed:
         return headline("auto", self.given.cleaned.cleaner.target.kind)(y, answers)
 
 
-def _serialised(model: Any) -> bytes:
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
-
-
 def shipped(seed: _Seed, graph: Graph) -> tuple[bytes, int]:
     """Export as this project does: folded, stripped, int8 where smaller and as good on validation rows."""
     folded, given = fold(graph), seed.given
@@ -125,7 +117,7 @@ def shipped(seed: _Seed, graph: Graph) -> tuple[bytes, int]:
 
 def _dense(seed: _Seed) -> Iterator[_File]:
     graph = fold(seed.given.graph)
-    yield _File(_BOTH, DENSE, "fp32", _serialised(to_model(graph)), multiply_adds(graph))
+    yield _File(_BOTH, DENSE, "fp32", serialised(to_model(graph)), multiply_adds(graph))
 
 
 def _peers(seed: _Seed) -> Iterator[_File]:
@@ -157,7 +149,7 @@ def _scratch(seed: _Seed) -> Iterator[_File]:
 
 
 def _floor(seed: _Seed) -> float:
-    return seed.metric("valid", _serialised(to_model(fold(seed.given.graph)))) - DROP
+    return seed.metric("valid", serialised(to_model(fold(seed.given.graph)))) - DROP
 
 
 def _halved(model: MlpConfig | Cnn1dConfig) -> Iterator[MlpConfig | Cnn1dConfig]:
@@ -194,20 +186,7 @@ class _Recording(Bench):
 
 
 def _bench(seed: _Seed) -> _Recording:
-    given = seed.given
-    search = Search(
-        given.graph,
-        given.cleaned.cleaner.plan,
-        torch.from_numpy(given.rows("train")),
-        given.targets["train"],
-        torch.from_numpy(given.rows("valid")),
-        given.targets["valid"],
-        given.task,
-        given.seed,
-        TrainConfig(seed=given.seed),
-        FinetuneConfig(epochs=seed.epochs),
-    )
-    return _Recording(search, quantise=AutoQuantisation(method="auto"))
+    return _Recording(seed.given.search(seed.epochs), quantise=AutoQuantisation(method="auto"))
 
 
 def _ours(seed: _Seed) -> Iterator[_File]:

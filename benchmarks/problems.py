@@ -22,6 +22,8 @@ from tasks.data.sources import read_source
 from tasks.models.config import Cnn1dConfig, MlpConfig
 from tasks.models.graph import Graph, build_graph, input_shape
 from tasks.models.zoo import build_network
+from tasks.pruning.config import FinetuneConfig
+from tasks.search.problem import Problem as Search
 from tasks.training.config import TrainConfig
 from tasks.training.fit import fit
 from tasks.training.tensors import learning_target, split_tensors
@@ -84,6 +86,21 @@ class Dense:
         """Class codes, or the standardised target, by split."""
         target = self.cleaned.cleaner.target
         return {name: learning_target(target, getattr(self.cleaned, name).y) for name in _SPLITS}
+
+    def search(self, epochs: int) -> Search:
+        """What a budget search works on: training and validation rows alone."""
+        return Search(
+            self.graph,
+            self.cleaned.cleaner.plan,
+            torch.from_numpy(self.rows("train")),
+            self.targets["train"],
+            torch.from_numpy(self.rows("valid")),
+            self.targets["valid"],
+            self.task,
+            self.seed,
+            TrainConfig(seed=self.seed),
+            FinetuneConfig(epochs=epochs),
+        )
 
     def rows(self, split: str) -> NDArray[np.float32]:
         """Numeric rows (n, p) of a split."""

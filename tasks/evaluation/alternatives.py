@@ -15,7 +15,7 @@ from tasks.evaluation.latency import ratio
 from tasks.evaluation.speed import race
 from tasks.export.config import ExportConfig
 from tasks.export.fold import fold, near_break_even, pays, projection
-from tasks.export.onnx import to_model
+from tasks.export.onnx import serialised, to_model
 from tasks.models.graph import Graph
 
 __all__ = ["Alternative", "alternatives", "beside"]
@@ -28,11 +28,6 @@ class Alternative:
     what: str
     model: bytes
     setting: str
-
-
-def _file(graph: Graph) -> bytes:
-    content: bytes = to_model(graph).SerializeToString(deterministic=True)
-    return content
 
 
 def alternatives(
@@ -50,13 +45,21 @@ def alternatives(
         What stage evaluate reports of its choice; None without one.
     """
     if quantisation is not None and quantisation["chosen"] != "none":
-        return [Alternative("float32", _file(fold(graph, config.fold)), "export.quantise.method: none")]
+        return [
+            Alternative(
+                "float32", serialised(to_model(fold(graph, config.fold))), "export.quantise.method: none"
+            )
+        ]
     sizes = projection(graph)
     if config.fold != "auto" or sizes is None or not near_break_even(*sizes):
         return []
     merged = pays(*sizes)
     what, mode = ("the projection apart", "never") if merged else ("the projection merged", "always")
-    return [Alternative(what, _file(fold(graph, "never" if merged else "always")), f"export.fold: {mode}")]
+    return [
+        Alternative(
+            what, serialised(to_model(fold(graph, "never" if merged else "always"))), f"export.fold: {mode}"
+        )
+    ]
 
 
 def beside(

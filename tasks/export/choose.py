@@ -13,7 +13,7 @@ import onnx
 
 from tasks.errors import EspalierError
 from tasks.export.config import AutoQuantisation, NoQuantisation, QuantiseConfig, StaticQuantisation
-from tasks.export.onnx import run_onnx, session
+from tasks.export.onnx import run_onnx, serialised, session
 from tasks.export.quantise import QUANTISERS, calibration_rows
 
 __all__ = ["NEAR", "Candidate", "Kept", "Yardstick", "agreement", "choose"]
@@ -54,11 +54,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Kept:
-    """The model that is kept, as bytes, its form, and the JSON report of the choice; None without one."""
+    """The model that is kept, as bytes, its form, the report of the choice, and the metric lost by int8."""
 
     model: bytes
     form: str
     report: dict[str, Any] | None = None
+    loss: float = 0.0
 
 
 def agreement(wanted: Array, got: Array) -> float:
@@ -72,11 +73,6 @@ def agreement(wanted: Array, got: Array) -> float:
 
 
 Made: TypeAlias = tuple[Candidate, bytes]
-
-
-def _serialised(model: onnx.ModelProto) -> bytes:
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
 
 
 def _known(value: float) -> float | None:
@@ -112,9 +108,9 @@ def _made(
     method: str, form: str, models: Mapping[str, onnx.ModelProto], config: Any, rows: Array, by: Yardstick
 ) -> Made:
     """Make one int8 model; under ``auto`` one that cannot be made says why."""
-    fp32, found = _serialised(next(iter(models.values()))), Candidate(method, form)
+    fp32, found = serialised(next(iter(models.values()))), Candidate(method, form)
     try:
-        int8 = _serialised(QUANTISERS[method](models[form], rows, config.per_channel))
+        int8 = serialised(QUANTISERS[method](models[form], rows, config.per_channel))
     except EspalierError as error:
         if config.method != "auto":
             raise
@@ -133,7 +129,7 @@ def _distinct(models: Mapping[str, onnx.ModelProto]) -> dict[str, onnx.ModelProt
     """Leave out forms that are no other than one before them."""
     first: dict[bytes, str] = {}
     for form, model in models.items():
-        first.setdefault(_serialised(model), form)
+        first.setdefault(serialised(model), form)
     return {form: models[form] for form in first.values()}
 
 
@@ -165,7 +161,7 @@ def choose(
         When a method that was asked for by name cannot be applied.
     """
     first = next(iter(models))
-    fp32 = _serialised(models[first])
+    fp32 = serialised(models[first])
     if isinstance(config, NoQuantisation):
         return Kept(fp32, first)
     count, seed = 0, 0
@@ -185,4 +181,6 @@ def choose(
         "fp32": {"bytes": len(fp32), "metric": _known(by.metric(run_onnx(session(fp32), by.rows)))},
         "candidates": [asdict(candidate) for candidate, _ in made],
     }
-    return Kept(best[1] if best else fp32, str(report["form"]), report)
+    if best is None:
+        return Kept(fp32, first, report)
+    return Kept(best[1], best[0].form, report, best[0].loss or 0.0)

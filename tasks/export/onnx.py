@@ -18,7 +18,7 @@ from tasks.export.emitter import Emitter, Value, output_of
 from tasks.files import write_bytes
 from tasks.models.graph import Graph
 
-__all__ = ["ATOL", "RTOL", "check_parity", "export_onnx", "run_onnx", "session", "to_model"]
+__all__ = ["ATOL", "RTOL", "check_parity", "export_onnx", "run_onnx", "serialised", "session", "to_model"]
 
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 10
 RTOL, ATOL = 1e-4, 1e-5
@@ -59,6 +59,12 @@ def to_model(graph: Graph) -> onnx.ModelProto:
     model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, producer_name="espalier")
     onnx.checker.check_model(model)
     return model
+
+
+def serialised(model: onnx.ModelProto) -> bytes:
+    """Return the bytes of a model's file; equal models give equal bytes in any process."""
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def session(model: Path | bytes, threads: int = 1) -> Any:
@@ -134,5 +140,5 @@ def check_parity(graph: Graph, model: Path | bytes, X: npt.NDArray[Any]) -> floa
 
 def export_onnx(graph: Graph, path: Path) -> Path:
     """Write a graph as one ONNX file; see `to_model`. The same graph gives the same bytes in any process."""
-    write_bytes(path, to_model(graph).SerializeToString(deterministic=True))
+    write_bytes(path, serialised(to_model(graph)))
     return path

@@ -19,7 +19,7 @@ from tasks.evaluation.efficiency import multiply_adds
 from tasks.export.choose import Yardstick, choose
 from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.export.fold import fold
-from tasks.export.onnx import run_onnx, session, to_model
+from tasks.export.onnx import serialised, session, to_model
 from tasks.models.graph import Graph
 from tasks.pruning.config import StructuredConfig
 from tasks.pruning.inputs import column_scores, narrow
@@ -149,7 +149,7 @@ class Bench:
         made = graph.with_parts(network=pruned.network).eval()
         folded = fold(made)
         fp32 = to_model(folded)
-        kept, lost = self._form(fp32, keep) if epochs else (_bytes(fp32), 0.0)
+        kept, lost = self._form(fp32, keep) if epochs else (serialised(fp32), 0.0)
         size = len(kept) if epochs or timed else self._estimate(fp32)
         wait = latency_us(kept, len(keep)) if timed else 0.0
         figures = Figures(size, multiply_adds(folded), wait, pruned.valid_metric - lost)
@@ -158,11 +158,10 @@ class Bench:
     def _form(self, fp32: ModelProto, keep: Sequence[int]) -> tuple[bytes, float]:
         """Return the file that is kept of a recovered candidate, and what its metric loses by int8."""
         if isinstance(self.quantise, NoQuantisation):
-            return _bytes(fp32), 0.0
-        rows, by = self.problem.X[:, list(keep)].numpy(), self._yardstick(keep)
-        kept = choose({"fp32": fp32}, self.quantise, rows, by)
-        before, after = (by.metric(run_onnx(session(form), by.rows)) for form in (_bytes(fp32), kept.model))
-        return kept.model, max(before - after, 0.0)
+            return serialised(fp32), 0.0
+        rows = self.problem.X[:, list(keep)].numpy()
+        kept = choose({"fp32": fp32}, self.quantise, rows, self._yardstick(keep))
+        return kept.model, max(kept.loss, 0.0)
 
     def _yardstick(self, keep: Sequence[int]) -> Yardstick:
         problem, task = self.problem, self.problem.task
@@ -178,7 +177,7 @@ class Bench:
 
     def _estimate(self, fp32: ModelProto) -> int:
         """Bytes that a file will have: of its matrices a quarter with int8, where that saves its price."""
-        size = len(_bytes(fp32))
+        size = len(serialised(fp32))
         if isinstance(self.quantise, NoQuantisation):
             return size
         matrices = [math.prod(tensor.dims) for tensor in fp32.graph.initializer if len(tensor.dims) > 1]
@@ -190,8 +189,3 @@ class Bench:
         least = 1e-9 if recovers_inputs else 0.0  # nothing to remove, yet something to recover from
         amount = max(1.0 - setting.units, least)
         return StructuredConfig(amount=amount, importance=PREDICTOR, finetune=finetune)
-
-
-def _bytes(model: ModelProto) -> bytes:
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content

@@ -18,7 +18,7 @@ from tasks.evaluation.reports import MODELS
 from tasks.export.choose import choose
 from tasks.export.config import ExportConfig, NoQuantisation
 from tasks.export.fold import fold
-from tasks.export.onnx import check_parity, run_onnx, session, to_model
+from tasks.export.onnx import check_parity, run_onnx, serialised, session, to_model
 from tasks.export.plan import serving_plan
 from tasks.files import write_bytes
 from tasks.models.graph import Graph
@@ -62,7 +62,7 @@ def export(
     place = {name: i for i, name in enumerate(cleaner.plan.names)}
     columns = [place[name] for name in graph.columns]
     X = {part: rows[part].X[:, columns] for part in PARTS}
-    parity = check_parity(graph, models["folded"].SerializeToString(deterministic=True), X["valid"][:CHECKED])
+    parity = check_parity(graph, serialised(models["folded"]), X["valid"][:CHECKED])
     kept = choose(models, config.quantise, X["train"], yardstick(_case(cleaner, rows), X["valid"], by))
     write_bytes(path, kept.model)
     opened = session(path)
