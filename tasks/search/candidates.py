@@ -26,6 +26,7 @@ from tasks.pruning.inputs import column_scores, narrow
 from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
 from tasks.search.problem import Problem
+from tasks.training.batching import Tensors
 from tasks.training.scoring import metric
 
 __all__ = ["PREDICTOR", "Bench", "Made", "latency_us"]
@@ -80,6 +81,16 @@ def latency_us(model: bytes, columns: int) -> float:
 
 
 @dataclass(frozen=True, eq=False)
+class _Narrowed:
+    """The problem's graph from fewer columns, their positions, and the inputs of its network."""
+
+    graph: Graph
+    keep: tuple[int, ...]
+    train: Tensors
+    valid: Tensors
+
+
+@dataclass(frozen=True, eq=False)
 class Bench:
     """Makes the candidates of one problem.
 
@@ -96,47 +107,50 @@ class Bench:
     problem: Problem
     timed: bool = False
     quantise: QuantiseConfig = field(default_factory=NoQuantisation)
+    _known: dict[int, _Narrowed] = field(default_factory=dict, init=False)
 
     @cached_property
-    def ranking(self) -> tuple[tuple[int, ...], str]:
-        """Columns from the most to the least important, and the criterion that ranked them."""
+    def ranking(self) -> tuple[int, ...]:
+        """Columns from the most to the least important."""
         given = self.problem
         try:
-            name, scores = PREDICTOR, column_scores(given.graph, given.plan, PREDICTOR, given.evidence)
+            scores = column_scores(given.graph, given.plan, PREDICTOR, given.evidence)
         except EspalierError:  # its first layer is none that can be read
-            name, scores = "taylor", column_scores(given.graph, given.plan, "taylor", given.evidence)
-        return tuple(torch.argsort(scores, descending=True, stable=True).tolist()), name
+            scores = column_scores(given.graph, given.plan, "taylor", given.evidence)
+        return tuple(torch.argsort(scores, descending=True, stable=True).tolist())
 
     @cached_property
     def reference(self) -> Figures:
         """What the graph that came in costs, and how it does."""
-        keep = range(len(self.problem.plan.names))
-        figures = self._made(Setting(1.0, 1.0), self.problem.graph, keep, epochs=0, timed=True).figures
+        figures = self._made(Setting(1.0, 1.0), epochs=0, timed=True).figures
         return figures if self.problem.floor is None else replace(figures, metric=self.problem.floor)
 
     def probe(self, setting: Setting) -> Made:
         """Make a candidate without recovery: the cheap prediction of what it could become."""
-        graph, keep = self._narrowed(setting.columns)
-        return self._made(setting, graph, keep, epochs=0, timed=self.timed)
+        return self._made(setting, epochs=0, timed=self.timed)
 
     def recover(self, setting: Setting) -> Made:
         """Make a candidate and let it recover in full."""
-        graph, keep = self._narrowed(setting.columns)
-        return self._made(setting, graph, keep, epochs=self.problem.finetune.epochs, timed=True)
+        return self._made(setting, epochs=self.problem.finetune.epochs, timed=True)
 
-    def _narrowed(self, share: float) -> tuple[Graph, Sequence[int]]:
+    def _narrowed(self, share: float) -> _Narrowed:
+        """Return the graph of a share of the columns: made once, for candidates differ in their units."""
         problem, columns = self.problem, len(self.problem.plan.names)
-        keep = sorted(self.ranking[0][: max(1, round(share * columns))])
-        if len(keep) == columns:
-            return problem.graph, keep
-        return narrow(problem.graph, problem.plan, keep, problem.X), keep
+        count = max(1, round(share * columns))
+        if count not in self._known:
+            keep = sorted(self.ranking[:count]) if count < columns else range(columns)
+            graph = problem.graph
+            if count < columns:
+                graph = narrow(graph, problem.plan, keep, problem.X)
+            self._known[count] = _Narrowed(graph, tuple(keep), *problem.tensors(graph, keep))
+        return self._known[count]
 
-    def _made(self, setting: Setting, graph: Graph, keep: Sequence[int], *, epochs: int, timed: bool) -> Made:
-        problem = self.problem
-        train, valid = problem.tensors(graph, keep)
+    def _made(self, setting: Setting, *, epochs: int, timed: bool) -> Made:
+        problem, given = self.problem, self._narrowed(setting.columns)
+        graph, keep, train, valid = given.graph, given.keep, given.train, given.valid
         pruned = prune(
             graph.network,
-            self._config(setting, graph, epochs),
+            self._config(setting, epochs),
             train,
             valid,
             problem.train,
@@ -153,7 +167,7 @@ class Bench:
         size = len(kept) if epochs or timed else self._estimate(fp32)
         wait = latency_us(kept, len(keep)) if timed else 0.0
         figures = Figures(size, multiply_adds(folded), wait, pruned.valid_metric - lost)
-        return Made(setting, made, figures, kept, tuple(keep), pruned)
+        return Made(setting, made, figures, kept, keep, pruned)
 
     def _form(self, fp32: ModelProto, keep: Sequence[int]) -> tuple[bytes, float]:
         """Return the file that is kept of a recovered candidate, and what its metric loses by int8."""
@@ -183,7 +197,7 @@ class Bench:
         matrices = [math.prod(tensor.dims) for tensor in fp32.graph.initializer if len(tensor.dims) > 1]
         return int(size - sum(max(3 * cells - _INT8_PRICE, 0) for cells in matrices))
 
-    def _config(self, setting: Setting, graph: Graph, epochs: int) -> StructuredConfig:
+    def _config(self, setting: Setting, epochs: int) -> StructuredConfig:
         finetune = self.problem.finetune.model_copy(update={"epochs": epochs})
         recovers_inputs = setting.columns < 1 and setting.units == 1 and epochs
         least = 1e-9 if recovers_inputs else 0.0  # nothing to remove, yet something to recover from

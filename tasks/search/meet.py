@@ -66,7 +66,7 @@ class _Search:
 
     def probe(self, settings: Iterable[Setting]) -> None:
         for setting in settings:
-            if setting not in self.probed and not self.over:
+            if setting not in self.probed and not (self.over and self.probed):
                 self.probed[setting] = self._noted(self.bench.probe(setting), recovered=False)
 
     def recover(self, setting: Setting) -> Made:

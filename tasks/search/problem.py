@@ -16,7 +16,7 @@ from tasks.pruning.inputs import Evidence
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.fit import Rounds
-from tasks.training.seeds import derived_seed, permutation
+from tasks.training.seeds import drawn_rows
 
 __all__ = ["Problem"]
 
@@ -82,7 +82,7 @@ class Problem:
     @cached_property
     def evidence(self) -> Evidence:
         """A bounded share of the training rows, and the validation rows, for ranking columns."""
-        order = permutation(len(self.X), derived_seed(self.seed, _CALIBRATION), 0)[:_ROWS].sort().values
+        order = drawn_rows(len(self.X), _ROWS, self.seed, _CALIBRATION)
         return Evidence(self.X[order], self.y[order], self.valid, self.y_valid, self.task, self.seed)
 
     def tensors(self, graph: Graph, keep: Sequence[int]) -> tuple[Tensors, Tensors]:

@@ -116,3 +116,9 @@ def test_a_candidate_that_was_lucky_is_not_taken():
     found = search(Lucky(), max_metric_drop=0.01)
     assert found.best.setting != Setting(1.0, 0.12)
     assert found.best.figures.metric >= 0.94
+
+
+def test_without_any_time_there_is_still_a_nearest():
+    found = search(World(), max_seconds=1e-9)
+    assert found.best.setting == Setting(1.0, 1.0)
+    assert any("time box" in note for note in found.notes)
