@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
 from tasks.pruning.config import InputsConfig
 from tasks.pruning.inputs import Evidence, column_scores, narrow
 from tasks.pruning.masks import keep_largest
 from tasks.pruning.recovery import CALIBRATION, Front, Outcome, Recovery
 from tasks.pruning.schedule import round_amounts
-from tasks.training.seeds import derived_seed, permutation
+from tasks.training.seeds import drawn_rows
 
 __all__ = ["prune_inputs"]
 
@@ -62,8 +60,7 @@ def _without_least(
 
 
 def _evidence(front: Front, recovery: Recovery) -> Evidence:
-    order = permutation(len(front.train), derived_seed(recovery.seed, CALIBRATION), 0)[:_ROWS]
-    order = torch.sort(order).values
+    order = drawn_rows(len(front.train), _ROWS, recovery.seed, CALIBRATION)
     return Evidence(
         front.train[order],
         recovery.train.y[order],

@@ -22,7 +22,7 @@ from tasks.training.checkpoint import Checkpoint
 from tasks.training.config import TrainConfig
 from tasks.training.fit import EpochRecord, Hooks, Rounds, fit
 from tasks.training.losses import Distil
-from tasks.training.seeds import derived_seed, permutation
+from tasks.training.seeds import drawn_rows
 
 __all__ = ["Front", "Outcome", "Recovery"]
 
@@ -122,7 +122,7 @@ class Recovery:
 
     def calibration(self, rows: int = 1024) -> Calibration:
         """Draw at most `rows` training rows without replacement; the same ones each time."""
-        order = permutation(len(self.train), derived_seed(self.seed, CALIBRATION), 0)[:rows].sort().values
+        order = drawn_rows(len(self.train), rows, self.seed, CALIBRATION)
         X = self.train.inputs(self.train.X[order], torch.device("cpu"))
         return Calibration(X, self.train.y[order], self.task, self.seed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-__all__ = ["derived_seed", "permutation"]
+__all__ = ["derived_seed", "drawn_rows", "permutation"]
 
 BATCHES, NOISE = 1, 2
 
@@ -19,3 +19,8 @@ def permutation(count: int, seed: int, epoch: int) -> torch.Tensor:
     """Order of `count` rows in an epoch, int64."""
     generator = torch.Generator().manual_seed(derived_seed(seed, BATCHES, epoch))
     return torch.randperm(count, generator=generator)
+
+
+def drawn_rows(count: int, most: int, seed: int, purpose: int) -> torch.Tensor:
+    """Ascending positions of at most `most` of `count` rows, the same ones for the same seed and purpose."""
+    return permutation(count, derived_seed(seed, purpose), 0)[:most].sort().values
