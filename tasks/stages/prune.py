@@ -176,7 +176,7 @@ def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig) -> Problem
         params.train.seed,
         params.train,
         config.finetune,
-        soft=predict_split(inputs.reference.network, inputs.full["train"], 4096, CPU),
+        soft=_answers(inputs),
         floor=score(inputs.reference.network, inputs.full["valid"], inputs.target.kind),
         rounds=round_sampler(inputs.reduction, rows["train"].y.numpy(), inputs.target.kind),
     )
@@ -253,8 +253,10 @@ def _sensitivity(inputs: _Inputs, params: Params) -> Curves:
 def _teacher(inputs: _Inputs, steps: Sequence[StepConfig]) -> Tensor | None:
     """Return the reference's answers to all training rows, where a recovery learns from them."""
     wanted = (step.finetune.distil > 0 and step.finetune.epochs > 0 for step in steps)
-    if not any(wanted):
-        return None
+    return _answers(inputs) if any(wanted) else None
+
+
+def _answers(inputs: _Inputs) -> Tensor:
     return predict_split(inputs.reference.network, inputs.full["train"], 4096, CPU)
 
 

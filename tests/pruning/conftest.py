@@ -32,6 +32,19 @@ class Branching(nn.Module):
         return out
 
 
+class WithTransposedConvolution(nn.Module):
+    """A group that a transposed convolution reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.up = nn.Conv1d(1, 4, 3), nn.ConvTranspose1d(4, 5, 3)
+        self.head = nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.up(self.first(x[:, None])).mean(dim=2))
+        return out
+
+
 def untrained_statistics(network: nn.Module) -> nn.Module:
     """Give batch norms statistics and weights that differ from channel to channel."""
     for module in network.modules():

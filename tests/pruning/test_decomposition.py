@@ -21,6 +21,7 @@ from tasks.pruning.importance import Calibration
 from tasks.pruning.masks import keep_largest
 from tasks.pruning.readings import moments, obstacle, readings
 from tasks.pruning.structure import remove, survey
+from tests.pruning.conftest import WithTransposedConvolution
 
 
 def normal(*shape, seed=0):
@@ -327,16 +328,6 @@ def test_units_that_are_read_beside_the_layers_are_noticed():
     smaller, (note,) = cut_and_absorb(network, X[:2], groups, {"first": [0, 1]}, X)
     assert note.startswith("first: nothing makes up for the units that left, more of the network depends")
     torch.testing.assert_close(smaller.head.weight, network.head.weight[:, :2])
-
-
-class WithTransposedConvolution(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.up = nn.Conv1d(1, 4, 3), nn.ConvTranspose1d(4, 5, 3)
-        self.head = nn.Linear(5, 2)
-
-    def forward(self, x):
-        return self.head(self.up(self.first(x[:, None])).mean(dim=2))
 
 
 def test_a_transposed_convolution_that_reads_a_group_is_named():

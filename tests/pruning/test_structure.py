@@ -6,6 +6,7 @@ from torch import nn
 
 from tasks.models.mlp import Mlp
 from tasks.pruning.structure import remove, survey, widths
+from tests.pruning.conftest import WithTransposedConvolution
 
 
 @pytest.fixture
@@ -170,16 +171,6 @@ class WithOwnScale(nn.Module):
 
     def forward(self, x):
         return self.head(self.first(x) * self.scale)
-
-
-class WithTransposedConvolution(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.up = nn.Conv1d(1, 4, 3), nn.ConvTranspose1d(4, 5, 3)
-        self.head = nn.Linear(5, 2)
-
-    def forward(self, x):
-        return self.head(self.up(self.first(x[:, None])).mean(dim=2))
 
 
 @pytest.mark.parametrize(
