@@ -45,6 +45,17 @@ class FinetuneConfig(Section):
         0.7, ge=0.0, le=1.0, description="weight of the reference's soft answers in the loss; 0: labels only"
     )
     temperature: float = Field(2.0, gt=0.0, description="softens the reference's answers before comparing")
+    mixup: float = Field(
+        1.0,
+        ge=0.0,
+        description="alpha of Beta(alpha, alpha): recovery learns from mixtures of two rows, and the "
+        "reference's answers to them; 1: any share is as likely, 0: the rows as they are",
+    )
+    keep: Literal["best", "last"] = Field(
+        "last",
+        description="best: weights of the epoch with the best validation metric | last: of the last epoch, "
+        "whose validation metric then flatters nothing",
+    )
     patience: int = Field(
         0, ge=0, description="epochs without a better validation metric before recovery stops; 0: never"
     )
@@ -53,6 +64,12 @@ class FinetuneConfig(Section):
         description="statistics of batch norms are estimated anew on training rows after each removal, "
         "before any epoch of recovery",
     )
+
+    @model_validator(mode="after")
+    def _last_needs_every_epoch(self) -> FinetuneConfig:
+        if self.keep == "last" and self.patience:
+            raise ValueError("keep: last goes through every epoch; set keep: best, or patience: 0")
+        return self
 
 
 class _PruneSection(Section):

@@ -21,6 +21,7 @@ from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.device import runtime
 from tasks.training.fit import EpochRecord, Rounds
+from tasks.training.mixing import Mixing
 from tasks.training.scoring import score
 
 __all__ = ["Pruned", "prune", "sensitivity"]
@@ -65,6 +66,7 @@ def prune(
     outputs: int,
     seed: int,
     teacher: Tensor | None = None,
+    mixing: Mixing | None = None,
     rounds: Rounds | None = None,
     initial: nn.Module | None = None,
     folder: Path | None = None,
@@ -91,6 +93,8 @@ def prune(
         Of calibration rows, random criteria and batches.
     teacher : Tensor, (n, K), optional
         The reference's logits on all training rows, to distil from.
+    mixing : Mixing, optional
+        Mixtures of training rows, for a step whose `finetune.mixup` asks for them.
     rounds : callable, optional
         Epoch -> indices of the training rows it uses.
     initial : Module, optional
@@ -123,6 +127,7 @@ def prune(
         outputs,
         seed,
         teacher=teacher,
+        mixing=mixing,
         rounds=rounds,
         folder=place,
         on_epoch=on_epoch,

@@ -22,6 +22,7 @@ from tasks.training.checkpoint import Checkpoint
 from tasks.training.config import TrainConfig
 from tasks.training.fit import EpochRecord, Hooks, Rounds, fit
 from tasks.training.losses import Distil
+from tasks.training.mixing import Mixing
 from tasks.training.seeds import drawn_rows
 
 __all__ = ["Front", "Outcome", "Recovery"]
@@ -95,6 +96,7 @@ class Recovery:
     outputs: int
     seed: int
     teacher: Tensor | None = None
+    mixing: Mixing | None = None
     rounds: Rounds | None = None
     folder: Path | None = None
     on_epoch: Callable[[EpochRecord], None] | None = None
@@ -127,7 +129,7 @@ class Recovery:
         return Calibration(X, self.train.y[order], self.task, self.seed)
 
     def run(self, outcome: Outcome, name: str, hooks: Hooks | None = None) -> Outcome:
-        """Train a copy with one cycle of the learning rate; the best epoch's weights count.
+        """Train a copy with one cycle of the learning rate; the weights of the best or the last epoch count.
 
         Parameters
         ----------
@@ -156,7 +158,9 @@ class Recovery:
             lr=self.finetune.lr,
             teacher=self.teacher if self.finetune.distil > 0 else None,
             distil=Distil(self.finetune.distil, self.finetune.temperature),
+            mixing=self.mixing if self.finetune.mixup else None,
             rounds=self.rounds,
+            until=self.finetune.epochs if self.finetune.keep == "last" else None,
             hooks=replace(hooks or Hooks(), after_step=hold) if held else hooks,
             checkpoint=None if self.folder is None else Checkpoint(self.folder / name),
             on_epoch=None if show is None else lambda record: show(numbered(record)),

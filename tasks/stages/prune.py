@@ -42,13 +42,12 @@ from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.device import runtime
 from tasks.training.fit import EpochRecord, Rounds, fit
+from tasks.training.mixing import Mixing, Teacher
 from tasks.training.progress import progress
-from tasks.training.scoring import predict_split, score
+from tasks.training.scoring import score
 from tasks.training.tensors import split_tensors
 
 __all__ = ["run"]
-
-CPU = torch.device("cpu")
 
 log = logging.getLogger("espalier.prune")
 
@@ -176,7 +175,7 @@ def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig) -> Problem
         params.train.seed,
         params.train,
         config.finetune,
-        soft=_answers(inputs),
+        rival=_rival(inputs),
         floor=score(inputs.reference.network, inputs.full["valid"], inputs.target.kind),
         rounds=round_sampler(inputs.reduction, rows["train"].y.numpy(), inputs.target.kind),
     )
@@ -187,7 +186,9 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
     target, network = inputs.target, inputs.graph.network
     rounds = round_sampler(inputs.reduction, inputs.rows["train"].y.numpy(), target.kind)
     earlier = cache(partial(_earlier, inputs, params, root, folder, rounds))
-    teacher = _teacher(inputs, _removals(params))
+    steps = _removals(params)
+    teacher = _teacher(inputs, steps)
+    mixtures = cache(partial(_mixtures, inputs, params, rounds))
 
     def prune_step(number: int, config: NoPruneConfig | StepConfig, before: Pruned | None) -> Pruned:
         if number:
@@ -203,6 +204,7 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
                 outputs=target.outputs,
                 seed=params.train.seed,
                 teacher=teacher if config.finetune.distil > 0 else None,
+                mixing=mixtures(config.finetune.mixup, config.finetune.distil > 0),
                 rounds=rounds,
                 initial=earlier(getattr(config, "rewind", "none")),
                 folder=folder / f"step-{number}" if number else folder,
@@ -253,11 +255,22 @@ def _sensitivity(inputs: _Inputs, params: Params) -> Curves:
 def _teacher(inputs: _Inputs, steps: Sequence[StepConfig]) -> Tensor | None:
     """Return the reference's answers to all training rows, where a recovery learns from them."""
     wanted = (step.finetune.distil > 0 and step.finetune.epochs > 0 for step in steps)
-    return _answers(inputs) if any(wanted) else None
+    return _rival(inputs).answers() if any(wanted) else None
 
 
-def _answers(inputs: _Inputs) -> Tensor:
-    return predict_split(inputs.reference.network, inputs.full["train"], 4096, CPU)
+def _mixtures(
+    inputs: _Inputs, params: Params, rounds: Rounds | None, alpha: float, answered: bool
+) -> Mixing | None:
+    """Return mixtures of training rows with the reference's answers, where a recovery asks for them."""
+    if alpha == 0.0:
+        return None
+    return _rival(inputs).mixtures(
+        alpha, outputs=inputs.target.outputs, seed=params.train.seed, rounds=rounds, answered=answered
+    )
+
+
+def _rival(inputs: _Inputs) -> Teacher:
+    return Teacher(inputs.reference.network, inputs.full["train"])
 
 
 def _tell(report: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from tasks.training.checkpoint import Checkpoint
 from tasks.training.config import TrainConfig
 from tasks.training.device import runtime
 from tasks.training.losses import Distil, balanced_weights, build_loss, label_loss
+from tasks.training.mixing import Mixing
 from tasks.training.optimisers import build_optimiser
 from tasks.training.records import EpochRecord, Fit, Hooks, Rounds
 from tasks.training.run import Run, isolated, mixed_dtype, resume, save, seed_noise, snapshot, training_key
@@ -40,6 +41,7 @@ def fit(
     until: int | None = None,
     teacher: Tensor | None = None,
     distil: Distil | None = None,
+    mixing: Mixing | None = None,
     rounds: Rounds | None = None,
     hooks: Hooks | None = None,
     checkpoint: Checkpoint | None = None,
@@ -68,6 +70,9 @@ def fit(
         Logits (n, K) of another network on all of `train`, for distillation.
     distil
         How much the teacher counts.
+    mixing
+        Mixtures of rows to train on in place of the rows, with a teacher's answers of their own; for rows
+        held in memory.
     rounds
         Training rows of each epoch; all by default.
     hooks
@@ -111,12 +116,15 @@ def fit(
             scaler=torch.amp.GradScaler(device.type) if amp is torch.float16 else None,
             best=snapshot(copied),
         )
-        key = training_key(run, train, valid, teacher, distil, rounds) if checkpoint else ""
+        key = training_key(run, train, valid, teacher, distil, mixing, rounds) if checkpoint else ""
         if checkpoint:
             resume(run, checkpoint, key)
         train, valid, teacher = _placed(train, valid, teacher, run)
+        mixing = None if mixing is None else mixing.to(device)
         while not run.finished:
-            run.remember(_epoch(run, train, valid, teacher, rounds, checkpoint))
+            order = _order(run, len(train), rounds)
+            batches = _batches(run, train, teacher, mixing, order)
+            run.remember(_epoch(run, batches, len(order), valid, checkpoint))
             if checkpoint:
                 save(run, checkpoint, key)
             if on_epoch:
@@ -151,14 +159,19 @@ def _placed(
     return whole, valid, None if teacher is None else teacher.to(device)
 
 
-def _batches(run: Run, train: Tensors, teacher: Tensor | None, order: Tensor) -> Iterator[Batch]:
+def _batches(
+    run: Run, train: Tensors, teacher: Tensor | None, mixing: Mixing | None, order: Tensor
+) -> Iterator[Batch]:
+    if mixing is not None:
+        return mixing.batches(train, len(run.history), order, run.config.batch)
     if run.config.loader == "stream":
         return stream_batches(train, teacher, order, run.config.batch, run.device)
     return memory_batches(train, teacher, order, run.config.batch)
 
 
-def _order(run: Run, count: int, rounds: Rounds | None, epoch: int) -> Tensor:
-    """Training rows of an epoch in the order of their batches."""
+def _order(run: Run, count: int, rounds: Rounds | None) -> Tensor:
+    """Training rows of the coming epoch in the order of their batches."""
+    epoch = len(run.history)
     if rounds is None:
         return permutation(count, run.seed, epoch)
     rows = torch.as_tensor(rounds(epoch), dtype=torch.int64)
@@ -166,20 +179,14 @@ def _order(run: Run, count: int, rounds: Rounds | None, epoch: int) -> Tensor:
 
 
 def _epoch(
-    run: Run,
-    train: Tensors,
-    valid: Tensors | None,
-    teacher: Tensor | None,
-    rounds: Rounds | None,
-    checkpoint: Checkpoint | None,
+    run: Run, batches: Iterator[Batch], rows: int, valid: Tensors | None, checkpoint: Checkpoint | None
 ) -> EpochRecord:
-    """Train one epoch and judge it."""
+    """Train one epoch of so many rows and judge it."""
     epoch = len(run.history)
     if run.hooks.before_epoch:
         run.hooks.before_epoch(run.network, epoch, run.epochs)
-    order = _order(run, len(train), rounds, epoch)
     seed_noise(derived_seed(run.seed, NOISE, epoch), run.device)
-    train_loss = _steps(run, _batches(run, train, teacher, order), len(spans(len(order), run.config.batch)))
+    train_loss = _steps(run, batches, len(spans(rows, run.config.batch)))
     valid_loss, valid_metric = _judge(run, valid) if valid is not None else (math.nan, math.nan)
     if not math.isfinite(train_loss) or (valid is not None and not math.isfinite(valid_loss)):
         raise EspalierError(_diverged(run, train_loss, valid_loss, checkpoint))

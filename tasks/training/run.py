@@ -17,6 +17,7 @@ from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.config import TrainConfig
 from tasks.training.losses import Distil, Loss
+from tasks.training.mixing import Mixing
 from tasks.training.optimisers import Optimiser
 from tasks.training.records import EpochRecord, Hooks, Rounds
 
@@ -116,6 +117,7 @@ def training_key(
     valid: Tensors | None,
     teacher: Tensor | None,
     distil: Distil | None,
+    mixing: Mixing | None,
     rounds: Rounds | None,
 ) -> str:
     """Name a training by its settings, initial weights, a thousand rows of each part and two rounds.
@@ -128,6 +130,9 @@ def training_key(
     tensors = {**snapshot(run.network), "X": _some(train.X), "y": _some(train.y)}
     tensors |= {} if valid is None else {"valid X": _some(valid.X), "valid y": _some(valid.y)}
     tensors |= {} if teacher is None else {"teacher": _some(teacher)}
+    if mixing is not None:
+        parts = {"partners": mixing.partners, "shares": mixing.shares, "answers": mixing.answers}
+        tensors |= {name: _some(part.flatten(0, 1)) for name, part in parts.items() if part is not None}
     tensors |= {} if rounds is None else {f"round {i}": torch.as_tensor(rounds(i)) for i in (0, 1)}
     for name, tensor in tensors.items():
         digest.update(name.encode())
