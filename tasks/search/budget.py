@@ -8,15 +8,22 @@ from typing import Any
 
 from tasks.search.config import BudgetConfig
 
-__all__ = ["Figures", "Setting", "cost", "excess", "frontier", "shortfall", "smoothed"]
+__all__ = ["Figures", "Setting", "cost", "excess", "frontier", "shortfall"]
 
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """What a candidate keeps: a share of the columns, and of every layer's units, each in (0, 1]."""
+    """What a candidate keeps: a share of the columns, and of every layer's units, each in (0, 1].
+
+    Attributes
+    ----------
+    criterion
+        Ranks the columns, see `tasks.pruning.inputs.COLUMN_CRITERIA`.
+    """
 
     columns: float
     units: float
+    criterion: str = "decomposition"
 
 
 @dataclass(frozen=True)
@@ -85,22 +92,3 @@ def frontier(
         if not kept or each[1].metric > kept[-1][1].metric:
             kept.append(each)
     return kept[::-1]
-
-
-def smoothed(figures: Sequence[Figures], budget: BudgetConfig) -> list[float]:
-    """Return each metric as it would be if a costlier model were never worse (isotonic regression).
-
-    On a few hundred validation rows one candidate in several is lucky; what its neighbours in cost reach says
-    so (Barlow et al., 1972).
-
-    Examples
-    --------
-    >>> found = [Figures(size, 1, 1.0, metric) for size, metric in ((30, 0.9), (10, 0.9), (20, 0.8))]
-    >>> [round(value, 2) for value in smoothed(found, BudgetConfig())]
-    [0.9, 0.85, 0.85]
-    """
-    from sklearn.isotonic import isotonic_regression
-
-    order = sorted(range(len(figures)), key=lambda i: cost(figures[i], budget))
-    fitted = isotonic_regression([figures[i].metric for i in order])
-    return [float(fitted[order.index(i)]) for i in range(len(figures))]

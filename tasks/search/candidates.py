@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -34,6 +35,7 @@ __all__ = ["PREDICTOR", "Bench", "Made", "latency_us"]
 PREDICTOR: Final = "decomposition"
 """How columns and units are chosen: what is left answers well before any recovery."""
 
+_CRITERIA = (PREDICTOR, "weight")
 _WARM, _CALLS = 20, 300
 _INT8_PRICE = 200  # bytes of scales, zero points and nodes beside a matrix in int8
 
@@ -107,17 +109,40 @@ class Bench:
     problem: Problem
     timed: bool = False
     quantise: QuantiseConfig = field(default_factory=NoQuantisation)
-    _known: dict[int, _Narrowed] = field(default_factory=dict, init=False)
+    _known: dict[tuple[str, int], _Narrowed] = field(default_factory=dict, init=False)
 
     @cached_property
-    def ranking(self) -> tuple[int, ...]:
-        """Columns from the most to the least important."""
-        given = self.problem
-        try:
-            scores = column_scores(given.graph, given.plan, PREDICTOR, given.evidence)
-        except EspalierError:  # its first layer is none that can be read
-            scores = column_scores(given.graph, given.plan, "taylor", given.evidence)
+    def criteria(self) -> tuple[str, ...]:
+        """Criteria that can rank the columns; which is best only recovery tells."""
+        return tuple(self.rankings)
+
+    @cached_property
+    def rankings(self) -> dict[str, tuple[int, ...]]:
+        """Columns from the most to the least important, by each criterion that applies."""
+        found = {}
+        for criterion in _CRITERIA:
+            with suppress(EspalierError):  # its first layer is none that can be read
+                found[criterion] = self._ranking(criterion)
+        return found or {"taylor": self._ranking("taylor")}
+
+    def _ranking(self, criterion: str) -> tuple[int, ...]:
+        scores = column_scores(self.problem.graph, self.problem.plan, criterion, self.problem.evidence)
         return tuple(torch.argsort(scores, descending=True, stable=True).tolist())
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation by which a candidate's metric differs from what it would be on endless rows.
+
+        Half of that of one network's accuracy (binomial) or R2 (Olkin and Finn, 1995): two networks of one
+        origin err on the same rows.
+        """
+        reached, rows = self.reference.metric, len(self.problem.y_valid)
+        if self.problem.task == "classification":
+            share = min(max(reached, 0.0), 1.0)
+            spread = math.sqrt(share * (1 - share))
+        else:
+            spread = 2 * (1 - reached) * math.sqrt(max(reached, 0.0))
+        return max(spread / 2, 1 / math.sqrt(rows)) / math.sqrt(rows)
 
     @cached_property
     def reference(self) -> Figures:
@@ -133,20 +158,21 @@ class Bench:
         """Make a candidate and let it recover in full."""
         return self._made(setting, epochs=self.problem.finetune.epochs, timed=True)
 
-    def _narrowed(self, share: float) -> _Narrowed:
+    def _narrowed(self, setting: Setting) -> _Narrowed:
         """Return the graph of a share of the columns: made once, for candidates differ in their units."""
         problem, columns = self.problem, len(self.problem.plan.names)
-        count = max(1, round(share * columns))
-        if count not in self._known:
-            keep = sorted(self.ranking[:count]) if count < columns else range(columns)
+        count = max(1, round(setting.columns * columns))
+        key = (setting.criterion if count < columns else "", count)
+        if key not in self._known:
+            keep = sorted(self.rankings[setting.criterion][:count]) if count < columns else range(columns)
             graph = problem.graph
             if count < columns:
                 graph = narrow(graph, problem.plan, keep, problem.X)
-            self._known[count] = _Narrowed(graph, tuple(keep), *problem.tensors(graph, keep))
-        return self._known[count]
+            self._known[key] = _Narrowed(graph, tuple(keep), *problem.tensors(graph, keep))
+        return self._known[key]
 
     def _made(self, setting: Setting, *, epochs: int, timed: bool) -> Made:
-        problem, given = self.problem, self._narrowed(setting.columns)
+        problem, given = self.problem, self._narrowed(setting)
         graph, keep, train, valid = given.graph, given.keep, given.train, given.valid
         pruned = prune(
             graph.network,
@@ -158,6 +184,7 @@ class Bench:
             outputs=problem.outputs,
             seed=problem.seed,
             teacher=problem.teacher if epochs else None,
+            mixing=problem.mixing if epochs else None,
             rounds=problem.rounds,
         )
         made = graph.with_parts(network=pruned.network).eval()

@@ -10,7 +10,10 @@ from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.pruning.config import FinetuneConfig, NoPruneConfig, StepConfig, StepsConfig
 from tasks.settings import Section
 
-__all__ = ["BudgetConfig", "BudgetedConfig", "PruneSection"]
+__all__ = ["RECOVERY", "BudgetConfig", "BudgetedConfig", "PruneSection"]
+
+RECOVERY = FinetuneConfig(epochs=120)
+"""How candidates of a search recover: what has become very small needs longer."""
 
 
 class BudgetConfig(Section):
@@ -44,7 +47,7 @@ class BudgetedConfig(BudgetConfig):
 
     method: Literal["budget"] = Field(description="budget: columns and units chosen to meet limits")
     finetune: FinetuneConfig = Field(
-        default_factory=FinetuneConfig, description="recovery of the few candidates that are worth it"
+        default=RECOVERY, description="recovery of the few candidates that are worth it"
     )
     quantise: QuantiseConfig = Field(
         default_factory=NoQuantisation, description="how the result will be exported: as export.quantise"

@@ -1,25 +1,29 @@
-"""The search that meets a budget: cheap probes, coarse to fine, and full recovery for the few worth it."""
+"""The search that meets a budget: cheap probes say what candidates cost, a few recoveries what they reach."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from tasks.search.budget import Figures, Setting, cost, excess, frontier, shortfall, smoothed
+from tasks.search.budget import Figures, Setting, excess, shortfall
 from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
-from tasks.search.ladder import most_aggressive
+from tasks.search.surface import expected, interpolated
+from tasks.search.tried import Tried
 
 __all__ = ["COLUMNS", "UNITS", "Met", "meet"]
 
-COLUMNS = (1.0, 0.5, 0.25, 0.12)
-UNITS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.008, 0.004)
-_STEP = 2**0.5
-_LEVELS = 2
-_FINALISTS, _NEAR = 3, 2
+COLUMNS, UNITS = range(7), range(17)
+"""Halvings of the columns and of the units that a search looks at, in half steps."""
+
+_TRIAL = ((1, 4), (3, 4))
+_START = ((0, 4), (2, 8))
+_MOST_RECOVERIES = 24
+_FAIR = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,61 +49,14 @@ class Met:
     notes: tuple[str, ...]
 
 
-@dataclass
-class _Search:
-    bench: Bench
-    budget: BudgetConfig
-    clock: Callable[[], float]
-    until: float
-    probed: dict[Setting, Made] = field(default_factory=dict)
-    recovered: dict[Setting, Made] = field(default_factory=dict)
-    probes: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def over(self) -> bool:
-        return self.clock() >= self.until
-
-    @property
-    def floor(self) -> float:
-        drop = self.budget.max_metric_drop
-        return float("-inf") if drop is None else self.bench.reference.metric - drop
-
-    def probe(self, settings: Iterable[Setting]) -> None:
-        for setting in settings:
-            if setting not in self.probed and not (self.over and self.probed):
-                self.probed[setting] = self._noted(self.bench.probe(setting), recovered=False)
-
-    def recover(self, setting: Setting) -> Made:
-        if setting not in self.recovered:
-            self.recovered[setting] = self._noted(self.bench.recover(setting), recovered=True)
-        return self.recovered[setting]
-
-    def _noted(self, made: Made, *, recovered: bool) -> Made:
-        facts = {"columns": made.setting.columns, "units": made.setting.units, **made.figures.to_dict()}
-        self.probes.append({**facts, "recovered": recovered})
-        return made
-
-    def score(self, setting: Setting) -> float:
-        """Return the metric after recovery; without time left nothing more aggressive is good enough."""
-        if self.over and self.recovered and setting not in self.recovered:
-            return float("-inf")
-        return self.recover(setting).figures.metric
-
-    def ladder(self, below: float = float("inf")) -> list[Setting]:
-        candidates = [(setting, made.figures) for setting, made in self.probed.items()]
-        found = frontier(candidates, self.budget)
-        return [setting for setting, figures in found if self.cost(figures) < below]
-
-    def cost(self, figures: Figures) -> float:
-        return cost(figures, self.budget)
-
-
 def meet(bench: Bench, budget: BudgetConfig, *, clock: Callable[[], float] = time.monotonic) -> Met:
     """Find the graph that meets a budget, and is smallest, fastest or best within it.
 
-    Every choice is made on validation rows. A candidate before recovery predicts which combinations of
-    columns and units are worth their cost (the frontier); bisection along it finds the most aggressive one
-    that still does well enough once it has recovered; around that one the grid is refined.
+    Every choice is made on validation rows. First the criteria that rank columns compete, with full recovery,
+    at two settings. Then a grid of candidates without recovery says what each combination of columns and
+    units costs, and what it loses at once. A response surface over the candidates that have recovered says
+    what the others would reach: the cheapest one that should be good enough recovers next and the surface is
+    drawn anew, until none cheaper than the one in hand is expected to do.
 
     Parameters
     ----------
@@ -114,121 +71,186 @@ def meet(bench: Bench, budget: BudgetConfig, *, clock: Callable[[], float] = tim
     Met
         With `met` False and the nearest candidate when no candidate tried meets the budget.
     """
-    search = _Search(bench, budget, clock, clock() + budget.max_seconds)
-    search.probe(Setting(columns, units) for columns, units in product(COLUMNS, UNITS))
-    chosen = _best(search) if budget.objective == "best" else _cheapest(search)
-    nearest = chosen or _nearest(search)
+    tried = Tried(bench, budget, clock, clock() + budget.max_seconds)
+    criterion = _criterion(tried)
+    _recover(tried, (setting(*steps, criterion) for steps in _START))
+    chosen = _chosen(tried, criterion) if _probe(tried, criterion) else None
+    nearest = chosen or _nearest(tried)
     return Met(
-        nearest, bench.reference, chosen is not None, tuple(search.probes), _notes(search, nearest, chosen)
+        nearest, bench.reference, chosen is not None, tuple(tried.probes), _notes(tried, nearest, chosen)
     )
 
 
-def _cheapest(search: _Search) -> Made | None:
-    """Bisect the frontier, then refine the grid around what was found and bisect what is cheaper still."""
-    best: Made | None = None
-    for _ in range(_LEVELS + 1):
-        below = float("inf") if best is None else search.cost(search.probed[best.setting].figures)
-        rungs = search.ladder(below)
-        if not rungs:
-            break
-        found = most_aggressive(rungs, search.score, search.floor)
-        if found.met:
-            best = search.recovered[found.value]
-        elif best is None:
-            break
-        search.probe(_around(best.setting))
-    return _confirmed(search)
+def setting(columns: int, units: int, criterion: str) -> Setting:
+    """Return the setting of so many half steps of halving."""
+    return Setting(0.5 ** (columns / 2), 0.5 ** (units / 2), criterion)
 
 
-def _confirmed(search: _Search) -> Made | None:
-    """Recover the neighbours in cost of the one that would be chosen, until it stands among them."""
-    chosen = _admitted(search)
-    while chosen is not None:
-        rungs = search.ladder()
-        near = _beside(rungs, chosen.setting) if chosen.setting in rungs else []
-        unknown = [setting for setting in near if setting not in search.recovered]
-        if not unknown or search.over:
-            break
-        for setting in unknown:
-            search.recover(setting)
-        chosen = _admitted(search)
-    return chosen
+def _recover(tried: Tried, settings: Iterable[Setting]) -> None:
+    for each in settings:
+        if not tried.over:
+            tried.recover(each)
 
 
-def _beside(rungs: Sequence[Setting], setting: Setting) -> list[Setting]:
-    """Return the rungs next to one, two to each side."""
-    place = rungs.index(setting)
-    return [rung for rung in rungs[max(0, place - _NEAR) : place + _NEAR + 1] if rung != setting]
+def _criterion(tried: Tried) -> str:
+    """Return the criterion whose columns do best after recovery; the first one where there is no time."""
+    criteria = tried.bench.criteria
+    if len(criteria) > 1:
+        _recover(tried, (setting(*steps, each) for steps in _TRIAL for each in criteria))
+    known = tried.recovered
+    complete = [each for each in criteria if all(setting(*steps, each) in known for steps in _TRIAL)]
+
+    def reached(criterion: str) -> float:
+        return sum(known[setting(*steps, criterion)].figures.metric for steps in _TRIAL)
+
+    return max(complete, key=reached, default=criteria[0])
 
 
-def _best(search: _Search) -> Made | None:
-    """Recover the most promising candidates that meet the costs, and keep the one with the best metric."""
-    for setting in search.ladder()[:_FINALISTS]:
-        if not search.over or not search.recovered:
-            search.recover(setting)
-    return _admitted(search)
+def _probe(tried: Tried, criterion: str) -> bool:
+    """Probe the whole steps of the grid; False when the time ends before."""
+    for columns, units in product(COLUMNS[::2], UNITS[::2]):
+        if tried.over and tried.probed:
+            return False
+        tried.probe(setting(columns, units, criterion))
+    return True
 
 
-def _admitted(search: _Search) -> Made | None:
+def _chosen(tried: Tried, criterion: str) -> Made | None:
+    """Recover what the surface proposes, as long as it does; return the best within the budget."""
+    guessed = _guessed(tried, criterion)
+    while True:
+        hopes = _hopes(tried, criterion, guessed)
+        chosen = _best(tried, hopes)
+        if tried.over or sum(probe["recovered"] for probe in tried.probes) >= _MOST_RECOVERIES:
+            return chosen
+        wanted = _proposal(tried, guessed, hopes, chosen)
+        if wanted is None:
+            return chosen
+        tried.recover(wanted)
+        guessed[wanted] = tried.probed[wanted].figures
+
+
+def _guessed(tried: Tried, criterion: str) -> dict[Setting, Figures]:
+    """Return what every setting costs, and its metric before recovery: interpolated where not probed."""
+    coarse = [setting(columns, units, criterion) for columns, units in product(COLUMNS[::2], UNITS[::2])]
+    fine = [setting(columns, units, criterion) for columns, units in product(COLUMNS, UNITS)]
+
+    def over(name: str) -> list[float]:
+        values = {each: float(getattr(tried.probed[each].figures, name)) for each in coarse}
+        return [float(value) for value in interpolated(values, fine)]
+
+    costs = zip(*map(over, ("bytes", "macs", "latency_us", "metric")), strict=True)
+    guessed = {
+        each: Figures(round(size), round(macs), wait, metric)
+        for each, (size, macs, wait, metric) in zip(fine, costs, strict=True)
+    }
+    own = {each: made.figures for each, made in tried.probed.items() if each.criterion == criterion}
+    return guessed | own
+
+
+@dataclass(frozen=True)
+class _Hope:
+    """The metric that a setting should have after recovery, and how sure that is."""
+
+    mean: float
+    deviation: float
+
+    def above(self, floor: float) -> float:
+        """Probability."""
+        return 0.5 * math.erfc((floor - self.mean) / max(self.deviation, 1e-12) / 2**0.5)
+
+
+def _hopes(tried: Tried, criterion: str, guessed: dict[Setting, Figures]) -> dict[Setting, _Hope]:
+    """Return what each setting should reach; nothing while none has recovered."""
+    known = {
+        each: made.figures.metric for each, made in tried.recovered.items() if each.criterion == criterion
+    }
+    if not known:
+        return {}
+    before = {each: figures.metric for each, figures in guessed.items()}
+    found = expected(known, before, list(guessed), tried.bench.noise)
+    hopes = {each: _Hope(*map(float, row)) for each, *row in zip(guessed, *found, strict=True)}
+    whole = setting(0, 0, criterion)
+    return hopes | ({whole: _Hope(known[whole], 0.0)} if whole in known else {})  # as it came: no luck in it
+
+
+def _best(tried: Tried, hopes: dict[Setting, _Hope]) -> Made | None:
     """Return the best of the recovered candidates that meet the whole budget, by the objective.
 
-    Its metric must reach the floor as it is and smoothed: one better than costlier ones was lucky.
+    Its metric must reach the floor as measured and as expected: one better than its neighbours was lucky.
     """
-    recovered = list(search.recovered.values())
-    if not recovered:
+    fits = {
+        each: made
+        for each, made in tried.recovered.items()
+        if each in hopes
+        and tried.admits(made.figures)
+        and min(made.figures.metric, hopes[each].mean) >= tried.floor
+    }
+    if not fits:
         return None
-    typical = smoothed([made.figures for made in recovered], search.budget)
-    fits = [
-        made
-        for made, expected in zip(recovered, typical, strict=True)
-        if excess(made.figures, search.budget) <= 1 and min(made.figures.metric, expected) >= search.floor
-    ]
-    if search.budget.objective == "best":
-        return max(fits, key=lambda made: made.figures.metric, default=None)
-    return min(fits, key=lambda made: search.cost(made.figures), default=None)
+    if tried.budget.objective == "best":
+        return fits[max(fits, key=lambda each: hopes[each].mean)]
+    return min(fits.values(), key=lambda made: tried.cost(made.figures))
 
 
-def _nearest(search: _Search) -> Made:
+def _proposal(
+    tried: Tried, guessed: dict[Setting, Figures], hopes: dict[Setting, _Hope], chosen: Made | None
+) -> Setting | None:
+    """Return what to recover next: the largest saving times the probability that the metric does.
+
+    That is the expected improvement under a constraint (Schonlau et al., 1998), in the logarithm of the cost.
+    None when nothing left has a fair chance of being better than `chosen`.
+    """
+    admitted = [each for each in guessed if tried.admits(guessed[each])]
+    if not admitted:  # nothing meets the costs: the one that misses by least
+        admitted = [min(guessed, key=lambda each: excess(guessed[each], tried.budget))]
+    left = [each for each in admitted if each not in tried.recovered]
+    if not left or not hopes:
+        return left[0] if left else None
+    promising = max(left, key=lambda each: hopes[each].mean)
+    if tried.budget.objective == "best":
+        return None if chosen and hopes[promising].mean <= hopes[chosen.setting].mean else promising
+    most = max(map(tried.cost, guessed.values())) if chosen is None else tried.cost(chosen.figures)
+
+    def gain(each: Setting) -> float:
+        chance = hopes[each].above(tried.floor)
+        return chance * math.log(most / tried.cost(guessed[each])) if chance >= _FAIR else 0.0
+
+    best = max(left, key=gain)
+    return best if gain(best) > 0 else promising if chosen is None else None
+
+
+def _nearest(tried: Tried) -> Made:
     """Return the recovered candidate that misses by least; one is made where there is none."""
-    if not search.recovered:
-        tried = list(search.probed.values())
-        closest = min(tried, key=lambda made: (excess(made.figures, search.budget), -made.figures.metric))
-        search.recover(closest.setting)
+    if not tried.recovered:
+        made = list(tried.probed.values())
+        closest = min(made, key=lambda each: (excess(each.figures, tried.budget), -each.figures.metric))
+        tried.recover(closest.setting)
 
     def miss(made: Made) -> float:
-        short = shortfall(made.figures, search.budget, search.bench.reference.metric)
-        return max(excess(made.figures, search.budget) - 1, 0.0) + max(short, 0.0)
+        short = shortfall(made.figures, tried.budget, tried.bench.reference.metric)
+        return max(excess(made.figures, tried.budget) - 1, 0.0) + max(short, 0.0)
 
-    return min(search.recovered.values(), key=miss)
-
-
-def _around(setting: Setting) -> list[Setting]:
-    shares = [(min(a * setting.columns, 1.0), min(b * setting.units, 1.0)) for a, b in _NEIGHBOURS]
-    return [Setting(round(columns, 4), round(units, 4)) for columns, units in shares]
+    return min(tried.recovered.values(), key=miss)
 
 
-_NEIGHBOURS = [
-    (a, b) for a in (1 / _STEP, 1.0, _STEP) for b in (1 / _STEP, 1.0, _STEP) if (a, b) != (1.0, 1.0)
-]
-
-
-def _notes(search: _Search, nearest: Made, chosen: Made | None) -> tuple[str, ...]:
+def _notes(tried: Tried, nearest: Made, chosen: Made | None) -> tuple[str, ...]:
     notes = list(nearest.notes)
     if chosen is None:
-        notes.append(f"the budget cannot be met; nearest is {_told(search, nearest)}")
-    if search.over:
-        notes.append(f"the time box of {search.budget.max_seconds:g} s ended the search")
+        notes.append(f"the budget cannot be met; nearest is {_told(tried, nearest)}")
+    if tried.over:
+        notes.append(f"the time box of {tried.budget.max_seconds:g} s ended the search")
     return tuple(notes)
 
 
-def _told(search: _Search, made: Made) -> str:
-    figures, budget = made.figures, search.budget
+def _told(tried: Tried, made: Made) -> str:
+    figures, budget = made.figures, tried.budget
     told = [
         (f"{figures.bytes:,} bytes", budget.max_bytes),
         (f"{figures.latency_us:.1f} us", budget.max_latency_p50_us),
         (f"{figures.macs:,} multiply-adds", budget.max_macs),
     ]
     costs = [f"{text} (allowed {limit:,})" for text, limit in told if limit is not None]
-    lost = search.bench.reference.metric - figures.metric
+    lost = tried.bench.reference.metric - figures.metric
     allowed = "" if budget.max_metric_drop is None else f" (allowed {budget.max_metric_drop:g})"
     return ", ".join([*costs, f"validation metric {lost:.4f} below the reference{allowed}"])

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from tasks.data.plan import NumericPlan
@@ -16,6 +15,7 @@ from tasks.pruning.inputs import Evidence
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.fit import Rounds
+from tasks.training.mixing import Mixing, Teacher
 from tasks.training.seeds import drawn_rows
 
 __all__ = ["Problem"]
@@ -42,8 +42,8 @@ class Problem:
     seed : int
     train, finetune
         How a candidate recovers.
-    soft : Tensor, (n, K), optional
-        What to distil from; by default the graph's own answers.
+    rival : Teacher, optional
+        What to distil from; by default the graph's own network.
     floor : float, optional
         The reference's validation metric; by default the graph's own.
     rounds : callable, optional
@@ -60,19 +60,33 @@ class Problem:
     seed: int
     train: TrainConfig
     finetune: FinetuneConfig
-    soft: Tensor | None = None
+    rival: Teacher | None = None
     floor: float | None = None
     rounds: Rounds | None = None
 
     @cached_property
     def teacher(self) -> Tensor | None:
         """Logits on all training rows, (n, K), to distil from."""
-        if not self.finetune.distil or not self.finetune.epochs:
+        wanted = self.finetune.distil and self.finetune.epochs and not self.finetune.mixup
+        return self._source.answers() if wanted else None
+
+    @cached_property
+    def mixing(self) -> Mixing | None:
+        """Mixtures of training rows that recovery learns from."""
+        given = self.finetune
+        if not given.mixup or not given.epochs:
             return None
-        if self.soft is not None:
-            return self.soft
-        with torch.no_grad():
-            return torch.cat([self.graph(chunk) for chunk in torch.split(self.X, 4096)])
+        return self._source.mixtures(
+            given.mixup,
+            outputs=self.outputs,
+            seed=self.seed,
+            rounds=self.rounds,
+            answered=given.distil > 0,
+        )
+
+    @cached_property
+    def _source(self) -> Teacher:
+        return self.rival or Teacher(self.graph.network, Tensors(self.graph.features(self.X), self.y))
 
     @property
     def outputs(self) -> int:

@@ -1,11 +1,9 @@
-from itertools import pairwise
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.search.budget import Figures, Setting, excess, frontier, shortfall, smoothed
+from tasks.search.budget import Figures, Setting, excess, frontier, shortfall
 from tasks.search.config import BudgetConfig
 
 figures = st.builds(
@@ -73,12 +71,3 @@ def test_a_metric_within_the_drop_falls_short_of_nothing():
 def test_a_budget_that_bounds_nothing_is_refused(settings, rule):
     with pytest.raises(ValidationError, match=rule):
         BudgetConfig(**settings)
-
-
-@settings(deadline=None)  # the first call imports scikit-learn
-@given(st.lists(figures, min_size=1, max_size=8))
-def test_smoothed_metrics_never_fall_with_cost_and_keep_their_mean(found):
-    fitted = smoothed(found, BudgetConfig())
-    order = sorted(range(len(found)), key=lambda i: found[i].bytes)
-    assert all(fitted[a] <= fitted[b] + 1e-12 for a, b in pairwise(order))
-    assert sum(fitted) == pytest.approx(sum(each.metric for each in found))

@@ -1,0 +1,81 @@
+"""Everything a budget search has tried, and how its limits judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tasks.search.budget import Figures, Setting, cost, excess
+from tasks.search.candidates import Bench, Made
+from tasks.search.config import BudgetConfig
+
+__all__ = ["Tried"]
+
+
+@dataclass
+class Tried:
+    """Candidates probed and recovered, each once, within a time box.
+
+    Attributes
+    ----------
+    until : float
+        Moment of `clock` at which the box ends.
+    probes : list of dict
+        What was done, in order.
+    """
+
+    bench: Bench
+    budget: BudgetConfig
+    clock: Callable[[], float]
+    until: float
+    probed: dict[Setting, Made] = field(default_factory=dict)
+    recovered: dict[Setting, Made] = field(default_factory=dict)
+    probes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is."""
+        return self.clock() >= self.until
+
+    @property
+    def floor(self) -> float:
+        """The metric that is asked for."""
+        drop = self.budget.max_metric_drop
+        return float("-inf") if drop is None else self.bench.reference.metric - drop
+
+    def probe(self, setting: Setting) -> Made:
+        """Make a candidate without recovery."""
+        if setting not in self.probed:
+            self.probed[setting] = self._noted(self.bench.probe(setting), recovered=False)
+        return self.probed[setting]
+
+    def recover(self, setting: Setting) -> Made:
+        """Make a candidate and let it recover; the same network as another one's is not trained again."""
+        if setting not in self.recovered:
+            twin = self._twin(self.probe(setting))
+            made = self._noted(self.bench.recover(setting), recovered=True) if twin is None else twin
+            self.recovered[setting] = replace(made, setting=setting)
+        return self.recovered[setting]
+
+    def _twin(self, probed: Made) -> Made | None:
+        """Return what a recovered candidate of the same columns and as many multiply-adds became."""
+        for setting, made in self.recovered.items():
+            other = self.probed[setting]
+            if (other.keep, other.figures.macs) == (probed.keep, probed.figures.macs):
+                return made
+        return None
+
+    def _noted(self, made: Made, *, recovered: bool) -> Made:
+        setting = made.setting
+        shares = {"columns": setting.columns, "units": setting.units, "criterion": setting.criterion}
+        self.probes.append({**shares, **made.figures.to_dict(), "recovered": recovered})
+        return made
+
+    def cost(self, figures: Figures) -> float:
+        """Return what the objective counts."""
+        return cost(figures, self.budget)
+
+    def admits(self, figures: Figures) -> bool:
+        """Whether the limits on costs are met."""
+        return excess(figures, self.budget) <= 1
