@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import logging
 import os
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.embedded import EmbeddedServer, answers
-from flows.environment import enter
+from flows.environment import enter, leave
 from tasks.errors import EspalierError
 
 if TYPE_CHECKING:
@@ -287,7 +288,13 @@ def _guarded(command: Callable[[], None]) -> int:
 
 def main() -> None:
     """Run the command; an expected failure is one line and its exit code."""
-    sys.exit(_guarded(app))
+    code = 1
+    atexit.register(lambda: leave(code))  # registered first, called last
+    try:
+        sys.exit(_guarded(app))
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        raise
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What has to be set before Prefect, DVC and MLflow are imported."""
+"""What has to be set before Prefect, DVC and MLflow are imported, and how to be rid of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["enter"]
+__all__ = ["enter", "leave"]
 
 _QUIET = {
     "DO_NOT_TRACK": "true",
@@ -45,3 +45,10 @@ def enter(root: Path) -> None:
     # `python -m` finds the workspace's nets/ in the current folder; a console script does not look there.
     sys.path.insert(0, str(root))
     os.chdir(root)
+
+
+def leave(code: int) -> None:
+    """End the process without taking apart what it imported, which costs part of a second."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -7,8 +7,8 @@ Retries and time-outs belong to what crosses a network: reading the source, the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,9 +78,11 @@ def _run(root: Path, name: str, module: str, *arguments: str) -> StageOutcome:
     return outcome
 
 
-def alone(root: Path) -> AbstractContextManager[None]:
-    """Hold the workspace: one run at a time."""
-    return versioning.workspace_lock(root)
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Hold the workspace, one run at a time, and its DVC repository open."""
+    with versioning.workspace_lock(root), versioning.kept_open(root):
+        yield
 
 
 def recorder(root: Path) -> Recorder:

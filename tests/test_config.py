@@ -1,9 +1,11 @@
 import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from tasks.config import Params, apply_overrides, load_params, overridden, parse_params, resolve
 from tasks.errors import ConfigError
@@ -28,6 +30,15 @@ def problems(*overrides):
 
 def test_the_defaults_are_those_of_params_yaml():
     assert overridden(TEXT, [])[1] == Params()
+
+
+def test_overrides_leave_the_yaml_of_others_alone():
+    stream = StringIO()
+    before = overridden(TEXT, ["source.query=null"])
+    YAML().dump({"key": None}, stream)
+
+    assert stream.getvalue() == "key:\n"
+    assert before == overridden(TEXT, [])
 
 
 def test_every_key_of_params_yaml_has_a_comment():

@@ -3,13 +3,21 @@
 from tasks.outcome import StageOutcome
 from tasks.versioning.content import lock_hashes, push, refresh_source, remote, source_changed
 from tasks.versioning.plan import plan
-from tasks.versioning.repository import busy, init_workspace, stage_graph, status, workspace_lock
+from tasks.versioning.repository import (
+    busy,
+    init_workspace,
+    kept_open,
+    stage_graph,
+    status,
+    workspace_lock,
+)
 from tasks.versioning.stage import run_stage
 
 __all__ = [
     "StageOutcome",
     "busy",
     "init_workspace",
+    "kept_open",
     "lock_hashes",
     "plan",
     "push",

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dvc.repo import lock_repo
+
 from tasks.artifacts import Layout, read_json, write_json
 from tasks.config import Params
 from tasks.errors import EspalierError
-from tasks.versioning.repository import opened
+from tasks.versioning.lockfile import read_lock
+from tasks.versioning.repository import opened, reopened
 
 __all__ = ["lock_hashes", "push", "refresh_source", "remote", "source_changed"]
 
@@ -26,7 +29,7 @@ def push(root: Path) -> int:
     EspalierError
         Without a default remote, or when a file is not there afterwards.
     """
-    with opened(root) as repo:
+    with reopened(root) as repo, lock_repo(repo):  # one lock: the files in use are looked up once
         repo.push(run_cache=True)
         remote = repo.cloud.get_remote_odb()
         wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
@@ -48,12 +51,7 @@ def remote(root: Path) -> str | None:
 
 def lock_hashes(root: Path) -> dict[str, str]:
     """Return the hash of every output that dvc.lock records, by path."""
-    from ruamel.yaml import YAML
-
-    path = root / "dvc.lock"
-    if not path.exists():
-        return {}
-    stages = YAML(typ="safe").load(path.read_text(encoding="utf-8"))["stages"]
+    stages = read_lock(root).get("stages", {})
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
 
 

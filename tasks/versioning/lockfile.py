@@ -16,13 +16,16 @@ from dvc.dvcfile import ProjectFile
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage.serialize import to_lockfile
-from dvc.utils.serialize import dumps_yaml
+from dvc.utils.serialize import dumps_yaml, loads_yaml
 
 from tasks.files import write_text
 
-__all__ = ["load_stage", "save_stage", "spliced"]
+__all__ = ["load_stage", "read_lock", "run_text", "save_stage", "spliced"]
 
 _AT_ONCE = 8
+_WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_HASH = re.compile(r"(?=.*[acdf])[0-9a-f]{32}(?:\.dir)?")
 _parsed: dict[str, Any] = {}
 
 
@@ -54,13 +57,57 @@ def save_stage(stage: PipelineStage) -> None:
 
 def spliced(text: str, entry: Mapping[str, Any]) -> str:
     """Return the text of a dvc.lock with the one stage of `entry` replaced, or added at the end."""
-    whole: str = dumps_yaml({"schema": "2.0", "stages": dict(entry)})
-    head, block = whole.split("stages:\n", 1)
+    ((name, run),) = entry.items()
+    top, block = run_text(run, "stages", name).split("\n", 1)
     if not text:
-        return f"{head}stages:\n{block}"
+        return f"{dumps_yaml({'schema': '2.0'})}{top}\n{block}"
     key = re.escape(block.split("\n", 1)[0])
     found = re.search(rf"(?m)^{key}\n(?:   .*\n|\n)*", text)
     return text[: found.start()] + block + text[found.end() :] if found else text + block
+
+
+def run_text(run: Mapping[str, Any], *under: str) -> str:
+    """Return what DVC writes of a stage's run under the keys `under`; lists of files without its writer."""
+    lists = {key: found for key, value in run.items() if (found := _listed(value, "  " * len(under)))}
+    held: Mapping[str, Any] = {key: [] if key in lists else value for key, value in run.items()}
+    for key in reversed(under):
+        held = {key: held}
+    text = f"\n{dumps_yaml(held)}"
+    for key, lines in lists.items():
+        heading = f"\n{'  ' * len(under)}{key}:"
+        text = text.replace(f"{heading} []\n", f"{heading}\n{lines}", 1)
+    return text[1:]
+
+
+def _listed(items: Any, margin: str) -> str:
+    """Return the lines of a list of files whose every value YAML writes as it is; of any other, nothing."""
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) and item for item in items):
+        return ""
+    pairs = [pair for item in items for pair in item.items()]
+    if not all(_bare(key) and (type(value) is int or _bare(value)) for key, value in pairs):
+        return ""
+    return "".join(
+        f"{margin}{'  ' if place else '- '}{key}: {value}\n"
+        for item in items
+        for place, (key, value) in enumerate(item.items())
+    )
+
+
+def _bare(value: Any) -> bool:
+    """Say whether a value is text that needs no quotes for sure: a plain name, or a hash unlike a number."""
+    return (
+        isinstance(value, str)
+        and value.lower() not in _WORDS_OF_YAML
+        and bool(_NAME.fullmatch(value) or _HASH.fullmatch(value))
+    )
+
+
+def read_lock(root: Path) -> dict[str, Any]:
+    """Return what the workspace's dvc.lock holds, from memory where it was parsed or written before."""
+    path = root / "dvc.lock"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    found: dict[str, Any] = _parsed[text] if text in _parsed else loads_yaml(text) or {}
+    return deepcopy(found)
 
 
 def _once(path: Path, parse: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""A workspace's DVC repository: opened for one call, its locks, what it says about itself."""
+"""A workspace's DVC repository: opened for one call or for a run, its locks, what it says about itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from dvc.repo import Repo, lock_repo
 from tasks.artifacts import Layout, read_json
 from tasks.errors import EspalierError
 
-__all__ = ["busy", "init_workspace", "opened", "stage_graph", "status", "workspace_lock"]
+__all__ = [
+    "busy",
+    "init_workspace",
+    "kept_open",
+    "opened",
+    "reopened",
+    "stage_graph",
+    "status",
+    "workspace_lock",
+]
+
+_kept: dict[Path, Repo | None] = {}
 
 
 @contextmanager
@@ -48,13 +59,45 @@ def workspace_lock(root: Path) -> Iterator[None]:
 
 @contextmanager
 def opened(root: Path) -> Iterator[Repo]:
-    """Open the workspace's DVC repository, translating what DVC refuses. A Repo is never shared or kept."""
+    """Open the workspace's DVC repository for a block of its own, translating what DVC refuses."""
+    with _entered(root), Repo(str(root)) as repo:
+        yield repo
+
+
+@contextmanager
+def kept_open(root: Path) -> Iterator[None]:
+    """Have `reopened` give one repository throughout the block, as `dvc repro` has one for all its stages.
+
+    To be entered once for a workspace, by the one thread that goes through its stages.
+    """
+    _kept[root] = None
+    try:
+        yield
+    finally:
+        repo = _kept.pop(root)
+        if repo is not None:
+            repo.close()
+
+
+@contextmanager
+def reopened(root: Path) -> Iterator[Repo]:
+    """Give the repository that `kept_open` keeps, else one for the block; `lock_repo` has it forget files."""
+    if root not in _kept:
+        with opened(root) as repo:
+            yield repo
+        return
+    with _entered(root):
+        repo = _kept[root] = _kept[root] or Repo(str(root))
+        yield repo
+
+
+@contextmanager
+def _entered(root: Path) -> Iterator[None]:
     if not (root / ".dvc").is_dir():
         raise EspalierError(f"{root}: not a workspace; make one with `espalier init {root.name}`")
     try:
-        # DVC reads targets, and shortens paths in what it records, relative to the current folder.
-        with chdir(root), Repo(str(root)) as repo:
-            yield repo
+        with chdir(root):  # DVC reads targets, and shortens paths in what it records, relative to it
+            yield
     except LockError as error:
         raise EspalierError(
             f"{root.name}: another DVC command is at work here; wait for it, or see `espalier doctor`. "

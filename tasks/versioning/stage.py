@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from inspect import unwrap
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
+from dvc.dependency import ParamsDependency
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.stage import PipelineStage
@@ -16,7 +19,8 @@ from dvc.stage.decorators import rwlocked
 from tasks.errors import EspalierError
 from tasks.outcome import StageOutcome, Status
 from tasks.versioning.lockfile import load_stage, save_stage
-from tasks.versioning.repository import opened
+from tasks.versioning.repository import reopened
+from tasks.versioning.runcache import RunCache
 
 __all__ = ["run_stage"]
 
@@ -42,7 +46,7 @@ def run_stage(root: Path, name: str, function: Callable[[], None]) -> StageOutco
         through; nothing is then recorded and the next run starts the stage again.
     """
     started = time.perf_counter()
-    with opened(root) as repo, lock_repo(repo), repo.scm_context(quiet=True):
+    with reopened(root) as repo, lock_repo(repo), repo.scm_context(quiet=True):
         status = _reproduce(load_stage(repo, name), function)
     return StageOutcome(name, status, time.perf_counter() - started)
 
@@ -50,7 +54,9 @@ def run_stage(root: Path, name: str, function: Callable[[], None]) -> StageOutco
 @rwlocked(read=["deps"], write=["outs"])  # type: ignore[untyped-decorator]
 def _reproduce(stage: PipelineStage, function: Callable[[], None]) -> Status:
     """Do what `Stage.reproduce` and `Stage.run` of DVC do, the command replaced by `function`."""
-    _hash_once(stage)
+    stage.repo.stage_cache = RunCache(stage.repo)
+    _unlock_parts(stage)
+    _read_once(stage)
     if not stage.changed():
         return "skipped"
     stage.remove_outs(ignore_remove=False, force=False)
@@ -58,26 +64,31 @@ def _reproduce(stage: PipelineStage, function: Callable[[], None]) -> Status:
     if not restored:
         stage.save_deps()
         _unlocked(stage.repo, function)
-        _hash_once(stage)
+        _read_once(stage)
     _record(stage)
     return "restored" if restored else "ran"
 
 
-def _hash_once(stage: PipelineStage) -> None:
-    """Have each dependency hashed once from here on: DVC asks for it half a dozen times to record a stage."""
+def _unlock_parts(stage: PipelineStage) -> None:
+    """Spare what DVC does to a stage its own read-write lock: the one of the whole is held, and covers it."""
+    for name in ("changed", "_changed_deps", "changed_outs", "remove_outs", "commit"):
+        setattr(stage, name, MethodType(unwrap(getattr(type(stage), name)), stage))
+
+
+def _read_once(stage: PipelineStage) -> None:
+    """Have each dependency read once from here on: DVC asks for it half a dozen times to record a stage."""
     for dep in stage.deps:
-        own = vars(dep)
-        own.pop("_build", None)
-        own["_build"] = _remembered(dep._build)
+        name = "read_params" if isinstance(dep, ParamsDependency) else "_build"
+        setattr(dep, name, _remembered(MethodType(getattr(type(dep), name), dep)))
 
 
-def _remembered(build: Callable[..., Any]) -> Callable[..., Any]:
+def _remembered(read: Callable[..., Any]) -> Callable[..., Any]:
     found: dict[bool, Any] = {}
 
     def once(*arguments: Any, **named: Any) -> Any:
         dry = bool(named.get("dry_run"))
         if dry not in found:
-            found[dry] = build(*arguments, **named)
+            found[dry] = read(*arguments, **named)
         return found[dry]
 
     return once

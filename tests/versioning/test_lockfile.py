@@ -24,10 +24,26 @@ values = st.recursive(
 )
 
 
+words = st.sampled_from(
+    ["data/raw.json", "no", "NULL", "1e5", "e1", "a b", "0x1f", "-", ".5", ".env", "a: b"]
+)
+hashes = st.text("0123456789e", min_size=32, max_size=32) | st.text(
+    "0123456789abcdef", min_size=32, max_size=32
+)
+files = st.lists(
+    st.dictionaries(
+        st.sampled_from(["path", "hash", "md5", "size", "isexec"]),
+        words | hashes | hashes.map("{}.dir".format) | scalars,
+        min_size=1,
+    ),
+    max_size=3,
+)
 entries = st.fixed_dictionaries(
     {
         "cmd": st.just("run"),
+        "deps": files,
         "params": st.fixed_dictionaries({"params.yaml": st.dictionaries(st.just("key"), values)}),
+        "outs": files,
     }
 )
 
@@ -49,6 +65,11 @@ def test_a_lock_file_is_the_one_dvc_would_write(written):
         )  # DVC rounds exponents of its neighbours
 
     assert ours == theirs
+
+
+@given(entries)
+def test_a_run_is_written_as_dvc_writes_it(run):
+    assert lockfile.run_text(run) == dumps_yaml(run)
 
 
 def test_a_neighbours_exponent_is_kept_to_the_last_digit():

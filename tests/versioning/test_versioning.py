@@ -104,6 +104,65 @@ def test_the_lock_file_is_the_one_repro_writes(root, monkeypatch):
     assert (root / "dvc.lock").read_bytes() == ours
 
 
+def runs_cached(root):
+    folder = root / ".dvc" / "cache" / "runs"
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_run_cache_is_the_one_repro_fills(root, monkeypatch):
+    run_all(root)
+    ours = runs_cached(root)
+    (root / "dvc.lock").unlink()
+    shutil.rmtree(root / ".dvc" / "cache")
+    reproduce(root, monkeypatch)
+    assert len(ours) == 2
+    assert runs_cached(root) == ours
+
+
+def test_the_read_write_lock_is_free_after_the_stages(root):
+    run_all(root)
+    assert not any(json.loads((root / ".dvc" / "tmp" / "rwlock").read_text()).values())
+
+
+def test_stages_share_one_repository_that_is_kept_open(root, monkeypatch):
+    made = []
+    make = Repo.__init__
+    monkeypatch.setattr(Repo, "__init__", lambda self, *given: (made.append(self), make(self, *given))[1])
+    with versioning.kept_open(root):
+        assert run_all(root) == ["ran", "ran"]
+        assert versioning.push(root) == 2
+    assert len(made) == 1
+
+
+def test_a_repository_kept_open_sees_what_changed_since_the_last_stage(root):
+    with versioning.kept_open(root):
+        run_all(root)
+        set_params(root, double=1, count=2)
+        assert run_all(root) == ["skipped", "ran"]
+        (root / "in.txt").write_text("abc")
+        assert run_all(root) == ["ran", "ran"]
+        (root / ".dvcignore").write_text("count.txt")
+        with pytest.raises(EspalierError, match=r"count\.txt"):
+            run_all(root)
+    (root / ".dvcignore").unlink()
+    assert run_all(root) == ["skipped", "skipped"]
+    assert versioning.status(root) == {}
+
+
+def test_a_repository_kept_open_survives_a_stage_that_failed(root):
+    with versioning.kept_open(root):
+        with pytest.raises(EspalierError, match="on purpose"):
+            versioning.run_stage(root, "double", fails)
+        assert run_all(root) == ["ran", "ran"]
+
+
+def test_a_repository_kept_open_is_free_for_others_between_stages(root, monkeypatch):
+    with versioning.kept_open(root):
+        versioning.run_stage(root, "double", double(root))
+        assert reproduce(root, monkeypatch) == ["count"]
+        assert run_all(root) == ["skipped", "skipped"]
+
+
 def test_a_changed_parameter_reruns_only_its_stage(root):
     run_all(root)
     set_params(root, double=1, count=2)
