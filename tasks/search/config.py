@@ -12,7 +12,7 @@ from tasks.settings import Section
 
 __all__ = ["RECOVERY", "BudgetConfig", "BudgetedConfig", "PruneSection"]
 
-RECOVERY = FinetuneConfig(epochs=120)
+RECOVERY = FinetuneConfig(epochs=180)
 """How candidates of a search recover: what has become very small needs longer."""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -22,8 +23,9 @@ COLUMNS, UNITS = range(7), range(17)
 
 _TRIAL = ((1, 4), (3, 4))
 _START = ((0, 4), (2, 8))
-_MOST_RECOVERIES = 24
-_FAIR = 0.25
+_MOST_RECOVERIES = 20
+_FAIR = 0.1
+_LUCK = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,7 @@ def _chosen(tried: Tried, criterion: str) -> Made | None:
         chosen = _best(tried, hopes)
         if tried.over or sum(probe["recovered"] for probe in tried.probes) >= _MOST_RECOVERIES:
             return chosen
-        wanted = _proposal(tried, guessed, hopes, chosen)
+        wanted = _proposal(tried, _corrected(tried, guessed), hopes, chosen)
         if wanted is None:
             return chosen
         tried.recover(wanted)
@@ -146,6 +148,21 @@ def _guessed(tried: Tried, criterion: str) -> dict[Setting, Figures]:
     }
     own = {each: made.figures for each, made in tried.probed.items() if each.criterion == criterion}
     return guessed | own
+
+
+def _corrected(tried: Tried, guessed: dict[Setting, Figures]) -> dict[Setting, Figures]:
+    """Multiply guessed bytes by what files turned out to have: before recovery int8 is an estimate."""
+    pairs = ((made.figures.bytes, tried.probed[each].figures.bytes) for each, made in tried.recovered.items())
+    ratios = [became / estimated for became, estimated in pairs]
+    if not ratios:
+        return guessed
+    ratio = statistics.median(ratios)
+    return {
+        each: tried.recovered[each].figures
+        if each in tried.recovered
+        else replace(figures, bytes=round(ratio * figures.bytes))
+        for each, figures in guessed.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -177,20 +194,30 @@ def _hopes(tried: Tried, criterion: str, guessed: dict[Setting, Figures]) -> dic
 def _best(tried: Tried, hopes: dict[Setting, _Hope]) -> Made | None:
     """Return the best of the recovered candidates that meet the whole budget, by the objective.
 
-    Its metric must reach the floor as measured and as expected: one better than its neighbours was lucky.
+    Its metric must reach the floor as measured, and be expected above it by a guard: the cheapest of many
+    that did was lucky. Where none is above it by so much, what is expected at the floor counts too.
     """
-    fits = {
-        each: made
-        for each, made in tried.recovered.items()
-        if each in hopes
-        and tried.admits(made.figures)
-        and min(made.figures.metric, hopes[each].mean) >= tried.floor
-    }
+
+    def within(guard: float) -> dict[Setting, Made]:
+        return {
+            each: made
+            for each, made in tried.recovered.items()
+            if each in hopes
+            and tried.admits(made.figures)
+            and made.figures.metric >= tried.floor
+            and hopes[each].mean >= tried.floor + (guard if hopes[each].deviation else 0.0)
+        }
+
+    fits = within(_guard(tried)) or within(0.0)
     if not fits:
         return None
     if tried.budget.objective == "best":
         return fits[max(fits, key=lambda each: hopes[each].mean)]
     return min(fits.values(), key=lambda made: tried.cost(made.figures))
+
+
+def _guard(tried: Tried) -> float:
+    return _LUCK * tried.bench.noise
 
 
 def _proposal(
@@ -213,7 +240,7 @@ def _proposal(
     most = max(map(tried.cost, guessed.values())) if chosen is None else tried.cost(chosen.figures)
 
     def gain(each: Setting) -> float:
-        chance = hopes[each].above(tried.floor)
+        chance = hopes[each].above(tried.floor + _guard(tried))
         return chance * math.log(most / tried.cost(guessed[each])) if chance >= _FAIR else 0.0
 
     best = max(left, key=gain)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-__all__ = ["Batch", "Tensors", "memory_batches", "spans", "stream_batches"]
+__all__ = ["Batch", "Tensors", "blocks", "cut", "memory_batches", "spans", "stream_batches"]
 
 Batch = tuple[Tensor, Tensor, Tensor | None]
 """Network input (m, ...), y (m,), teacher logits (m, K) or None."""
@@ -62,17 +62,25 @@ def spans(count: int, size: int) -> list[tuple[int, int]]:
 
 def memory_batches(train: Tensors, teacher: Tensor | None, order: Tensor, size: int) -> Iterator[Batch]:
     """Yield the batches of an epoch whose rows all lie on one device, in `order`."""
-    cuts = spans(len(order), size)
     order = order.to(train.X.device)
-    for block in range(0, len(cuts), BLOCK):
-        piece = cuts[block : block + BLOCK]
-        offset = piece[0][0]
-        rows = order[offset : piece[-1][1]]
-        X, y = train.X[rows], train.y[rows]
-        soft = None if teacher is None else teacher[rows]
-        for start, stop in piece:
-            cut = slice(start - offset, stop - offset)
-            yield X[cut], y[cut], None if soft is None else soft[cut]
+    for block in blocks(len(order), size):
+        rows = order[block[0][0] : block[-1][1]]
+        yield from cut(block, train.X[rows], train.y[rows], None if teacher is None else teacher[rows])
+
+
+def blocks(count: int, size: int) -> Iterator[list[tuple[int, int]]]:
+    """Yield the spans of `count` rows, those of one gather at a time."""
+    every = spans(count, size)
+    for start in range(0, len(every), BLOCK):
+        yield every[start : start + BLOCK]
+
+
+def cut(block: Sequence[tuple[int, int]], X: Tensor, y: Tensor, soft: Tensor | None) -> Iterator[Batch]:
+    """Yield the batches of a block's gathered rows."""
+    offset = block[0][0]
+    for start, stop in block:
+        piece = slice(start - offset, stop - offset)
+        yield X[piece], y[piece], None if soft is None else soft[piece]
 
 
 class _Rows(Dataset[Batch]):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tasks.training.batching import Batch, Tensors, spans
+from tasks.training.batching import Batch, Tensors, blocks, cut
 from tasks.training.records import Rounds
 from tasks.training.scoring import network_inputs, predict_logits, predict_split
 from tasks.training.seeds import derived_seed
@@ -55,12 +55,12 @@ class Mixing:
         """Yield an epoch's mixtures in `order`, with mixed targets: class shares (m, K), or numbers (m,)."""
         turn = epoch % len(self.partners)
         order = order.to(train.X.device)
-        for start, stop in spans(len(order), size):
-            rows = order[start:stop]
+        for block in blocks(len(order), size):
+            rows = order[block[0][0] : block[-1][1]]
             others, shares = self.partners[turn, rows], self.shares[turn, rows]
             X = _mixed(train.X[rows], train.X[others], shares)
             y = _mixed(self._targets(train.y[rows]), self._targets(train.y[others]), shares)
-            yield X, y, None if self.answers is None else self.answers[turn, rows]
+            yield from cut(block, X, y, None if self.answers is None else self.answers[turn, rows])
 
     def _targets(self, y: Tensor) -> Tensor:
         return functional.one_hot(y, self.outputs).to(torch.float32) if self.outputs > 1 else y
