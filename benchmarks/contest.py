@@ -29,18 +29,22 @@ from tasks.metrics.table import headline
 from tasks.models.config import Cnn1dConfig, MlpConfig
 from tasks.models.graph import Graph, input_shape
 from tasks.models.zoo import build_network
-from tasks.search.budget import Setting, frontier
+from tasks.search.budget import Setting
 from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
-from tasks.search.meet import meet
+from tasks.search.meet import TRIAL, meet, setting
 from tasks.training.batching import Tensors
 
-__all__ = ["DENSE", "DROP", "OURS", "SCRATCH", "SIZED", "UNITS", "Judged", "contest"]
+__all__ = ["DENSE", "DROP", "OURS", "SCRATCH", "SIZED", "SPARSE", "TRIED", "UNITS", "Judged", "contest"]
 
 DROP = 0.005
+SPARSE = (0.9, 0.95)
+"""Shares of zeros: more or fewer change no byte of a file."""
+
 DENSE, SCRATCH = "dense", "small net from scratch"
 OURS, SIZED, UNITS = "ours, smallest", "ours, at given sizes", "ours, units alone"
 _BOTH = "AB"
+TRIED = "where the criteria of columns compete"
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def _dense(seed: _Seed) -> Iterator[_File]:
 def _peers(seed: _Seed) -> Iterator[_File]:
     """Table A: exported as torch does; table B: as this project does."""
     for name, peer in installed().items():
-        for amount in seed.amounts if peer.structured else seed.amounts[-2:]:
+        for amount in seed.amounts if peer.structured else SPARSE:
             with quiet():
                 graph = seed.graph(peer.prune(seed.given.graph.network, amount, seed.how))
             if peer.baseline:
@@ -170,9 +174,9 @@ def _widths(model: MlpConfig | Cnn1dConfig) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Recording(Bench):
-    """Makes each candidate before recovery once, and remembers those that recovered."""
+    """Makes each candidate once, before and after recovery."""
 
-    made: list[Made] = field(default_factory=list)
+    made: dict[Setting, Made] = field(default_factory=dict)
     probed: dict[Setting, Made] = field(default_factory=dict)
 
     def probe(self, setting: Setting) -> Made:
@@ -181,8 +185,9 @@ class _Recording(Bench):
         return self.probed[setting]
 
     def recover(self, setting: Setting) -> Made:
-        self.made.append(made := super().recover(setting))
-        return made
+        if setting not in self.made:
+            self.made[setting] = super().recover(setting)
+        return self.made[setting]
 
 
 def _bench(seed: _Seed) -> _Recording:
@@ -192,29 +197,39 @@ def _bench(seed: _Seed) -> _Recording:
 def _ours(seed: _Seed) -> Iterator[_File]:
     """Search for the smallest; units alone at the libraries' amounts; columns too, in as many bytes as those.
 
-    Each of the three has as many recoveries as a library has amounts.
+    Each of the three has as many recoveries as a library has amounts, the trial of column criteria counted.
     """
     bench = _bench(seed)
-    budget = BudgetConfig(max_metric_drop=DROP, max_seconds=len(seed.amounts))
-    meet(bench, budget, clock=lambda: float(len(bench.made)))
-    for made in tuple(bench.made):
+    smallest = BudgetConfig(max_metric_drop=DROP, max_seconds=len(seed.amounts))
+    _search(bench, smallest)
+    found = tuple(bench.made.values())
+    trial = [made for made in found if made.setting in {setting(*at, made.setting.criterion) for at in TRIAL}]
+    for made in found:
         yield _made(OURS, made)
-    for amount in seed.amounts:
-        units = bench.recover(Setting(1.0, round(1 - amount, 4)))
-        yield _made(UNITS, units)
-        yield _made(SIZED, bench.recover(_within(bench, len(units.model))))
+    units = [bench.recover(Setting(1.0, round(1 - amount, 4))) for amount in seed.amounts]
+    sizes = [len(made.model) for made in units[len(trial) :]]
+    for made in units:
+        yield _made(UNITS, made)
+    for made in trial:
+        yield replace(_made(SIZED, made), note=TRIED)
+    for size in sizes:
+        yield _made(SIZED, _largest_metric(bench, size))
 
 
-def _within(bench: _Recording, allowed: int) -> Setting:
-    """Return the candidate that answers best before recovery, of those found so far that are small enough."""
-    budget = BudgetConfig(objective="best", max_metric_drop=None, max_bytes=allowed)
-    found = [(setting, made.figures) for setting, made in bench.probed.items()]
-    return frontier(found, budget)[0][0]
+def _search(bench: _Recording, budget: BudgetConfig) -> Made:
+    """Search with a clock that counts recoveries."""
+    return meet(bench, budget, clock=lambda: float(len(bench.made))).best
+
+
+def _largest_metric(bench: _Recording, allowed: int) -> Made:
+    """Return the candidate that should be best within so many bytes, after one recovery of its own."""
+    budget = BudgetConfig(objective="best", max_metric_drop=None, max_bytes=allowed, max_seconds=1)
+    return _search(bench, budget)
 
 
 def _made(method: str, made: Made) -> _File:
-    setting = f"columns {made.setting.columns:.3g}, units {made.setting.units:.3g}"
-    return _File(_BOTH, method, setting, made.model, made.figures.macs, made.keep)
+    kept = f"columns {made.setting.columns:.3g}, units {made.setting.units:.3g}"
+    return _File(_BOTH, method, kept, made.model, made.figures.macs, made.keep)
 
 
 def contest(name: str, problem: Problem, seed: int, amounts: Sequence[float], epochs: int) -> list[Judged]:

@@ -1,14 +1,13 @@
-"""Which candidates a budget admits, which of them are worth a full recovery, and in what order."""
+"""What a candidate keeps and costs, and how far it is from a budget."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tasks.search.config import BudgetConfig
 
-__all__ = ["Figures", "Setting", "cost", "excess", "frontier", "shortfall"]
+__all__ = ["Figures", "Setting", "cost", "excess", "shortfall"]
 
 
 @dataclass(frozen=True, order=True)
@@ -66,29 +65,3 @@ def shortfall(figures: Figures, budget: BudgetConfig, reference: float) -> float
     if budget.max_metric_drop is None:
         return 0.0
     return reference - budget.max_metric_drop - figures.metric
-
-
-def frontier(
-    candidates: Sequence[tuple[Setting, Figures]], budget: BudgetConfig
-) -> list[tuple[Setting, Figures]]:
-    """Return the candidates that no other one beats in cost and metric at once, the costliest first.
-
-    Parameters
-    ----------
-    candidates
-        Settings with their figures before recovery; those beyond a cost limit are left out.
-    budget
-        Says which cost counts: bytes, or the latency for objective `fastest`.
-
-    Returns
-    -------
-    list
-        Gentle to aggressive: a ladder for `most_aggressive`. Empty when no candidate meets the cost limits.
-    """
-    admitted = [each for each in candidates if excess(each[1], budget) <= 1]
-    ranked = sorted(admitted, key=lambda each: (cost(each[1], budget), -each[1].metric, each[0]))
-    kept: list[tuple[Setting, Figures]] = []
-    for each in ranked:
-        if not kept or each[1].metric > kept[-1][1].metric:
-            kept.append(each)
-    return kept[::-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -16,13 +16,14 @@ from tasks.search.config import BudgetConfig
 from tasks.search.surface import expected, interpolated
 from tasks.search.tried import Tried
 
-__all__ = ["COLUMNS", "UNITS", "Met", "meet"]
+__all__ = ["COLUMNS", "TRIAL", "UNITS", "Met", "meet", "setting"]
 
 COLUMNS, UNITS = range(7), range(17)
 """Halvings of the columns and of the units that a search looks at, in half steps."""
 
-_TRIAL = ((1, 4), (3, 4))
-_START = ((0, 4), (2, 8))
+TRIAL = ((1, 4), (3, 4))
+"""Where the criteria compete, in the same half steps."""
+
 _MOST_RECOVERIES = 20
 _FAIR = 0.1
 _LUCK = 0.5
@@ -75,7 +76,6 @@ def meet(bench: Bench, budget: BudgetConfig, *, clock: Callable[[], float] = tim
     """
     tried = Tried(bench, budget, clock, clock() + budget.max_seconds)
     criterion = _criterion(tried)
-    _recover(tried, (setting(*steps, criterion) for steps in _START))
     chosen = _chosen(tried, criterion) if _probe(tried, criterion) else None
     nearest = chosen or _nearest(tried)
     return Met(
@@ -88,22 +88,17 @@ def setting(columns: int, units: int, criterion: str) -> Setting:
     return Setting(0.5 ** (columns / 2), 0.5 ** (units / 2), criterion)
 
 
-def _recover(tried: Tried, settings: Iterable[Setting]) -> None:
-    for each in settings:
-        if not tried.over:
-            tried.recover(each)
-
-
 def _criterion(tried: Tried) -> str:
     """Return the criterion whose columns do best after recovery; the first one where there is no time."""
     criteria = tried.bench.criteria
-    if len(criteria) > 1:
-        _recover(tried, (setting(*steps, each) for steps in _TRIAL for each in criteria))
+    for steps, each in product(TRIAL, criteria):
+        if not tried.over:
+            tried.recover(setting(*steps, each))
     known = tried.recovered
-    complete = [each for each in criteria if all(setting(*steps, each) in known for steps in _TRIAL)]
+    complete = [each for each in criteria if all(setting(*steps, each) in known for steps in TRIAL)]
 
     def reached(criterion: str) -> float:
-        return sum(known[setting(*steps, criterion)].figures.metric for steps in _TRIAL)
+        return sum(known[setting(*steps, criterion)].figures.metric for steps in TRIAL)
 
     return max(complete, key=reached, default=criteria[0])
 
