@@ -76,7 +76,7 @@ def _row(method: str, here: Sequence[Judged], dense: Mapping[int, Judged]) -> Ro
         points = [Point(each.bytes, each.valid, each.test) for each in candidates]
         volumes.append(hypervolume(points, reference.test - BELOW, reference.bytes))
     files, held = zip(*chosen, strict=True)
-    notes = tuple(dict.fromkeys(each.note for each in own if each.note))
+    notes = tuple(dict.fromkeys(each.note for each in own if each.note not in ("", TRIED)))
     return Row(method, files, sum(held), tuple(volumes), notes)
 
 
@@ -237,9 +237,9 @@ Written by `python -m benchmarks.peers`; nothing here is typed in.{missing}
 
 All methods start from the same trained dense network, on the same split, and train on for {run.epochs} epochs
 with the same loop (AdamW, one cycle): the libraries and random units on labels, ours with distillation on
-mixtures of rows, which is part of its recipe. A seed draws split, initial weights and batches. Structured libraries remove
-{amounts} of every layer's units, unstructured ones {last} of the weights (more or fewer
-zeros change no byte of the file).
+mixtures of rows, which is part of its recipe. A seed draws split, initial weights and batches. Structured
+libraries remove {amounts} of every layer's units, unstructured ones
+{last} of the weights (more or fewer zeros change no byte of the file).
 
 - `{OURS}`: the budget search, columns and units together, for the smallest file that is good enough.
 - `{UNITS}`: decomposition pruning at the libraries' amounts, all columns kept.
