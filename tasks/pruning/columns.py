@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tasks.pruning.column_criteria import Evidence, column_scores
 from tasks.pruning.config import InputsConfig
-from tasks.pruning.inputs import Evidence, column_scores, narrow
+from tasks.pruning.inputs import narrow
 from tasks.pruning.masks import keep_largest
 from tasks.pruning.recovery import CALIBRATION, Front, Outcome, Recovery
 from tasks.pruning.schedule import round_amounts

@@ -20,35 +20,9 @@ from tasks.errors import EspalierError
 from tasks.models.dependencies import cut
 from tasks.models.graph import Graph, regrid
 from tasks.models.layers import Grid, Project, preprocess
-from tasks.pruning.decomposition import RIDGE, pivoted_shares
-from tasks.training.losses import label_loss
-from tasks.training.scoring import metric
+from tasks.pruning.decomposition import RIDGE
 
-__all__ = ["COLUMN_CRITERIA", "Evidence", "column_scores", "input_readers", "narrow", "unread"]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Rows that a column criterion may look at.
-
-    Attributes
-    ----------
-    X : Tensor, (n, p)
-        Numeric training rows of the graph's columns, NaN where missing.
-    y : Tensor, (n,)
-    valid, y_valid : Tensor, (v, p) and (v,)
-        Validation rows, for criteria that measure.
-    task : "classification" or "regression"
-    seed : int
-        For criteria that draw numbers.
-    """
-
-    X: Tensor
-    y: Tensor
-    valid: Tensor
-    y_valid: Tensor
-    task: str
-    seed: int
+__all__ = ["by_column", "first_weights", "input_readers", "narrow", "projection", "unread"]
 
 
 def input_readers(network: nn.Module, example: Tensor) -> tuple[str, ...]:
@@ -84,112 +58,25 @@ def input_readers(network: nn.Module, example: Tensor) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _first_weights(graph: Graph, features: Tensor, importance: str) -> Tensor:
-    """All first-layer weights on features, (outputs, d), through the projection where there is one."""
-    flat = _input_of(graph, features)
+def first_weights(graph: Graph, features: Tensor) -> Tensor | None:
+    """Weights of the linear layers that read the network's flat input, (outputs, k); None where none does."""
+    with torch.no_grad():
+        flat = graph.reducer(features[:2]).clone()
     readers = input_readers(graph.network, flat) if flat.ndim == 2 else ()
-    project = _projection(graph)
-    if not readers or (project is None and not isinstance(graph.reducer, nn.Identity)):
-        raise EspalierError(
-            f"prune: importance {importance} ranks columns by the first linear layer, and this network's "
-            "input is read by something else; use importance taylor or permutation"
-        )
-    V = torch.cat([_linear(graph.network, name).weight.detach() for name in readers])
-    return V if project is None else V @ project.W.T
+    if not readers:
+        return None
+    return torch.cat([_linear(graph.network, name).weight.detach() for name in readers])
 
 
-def weight(graph: Graph, owner: Tensor, evidence: Evidence) -> Tensor:
-    """Norm of all first-layer weights on a column, each times the deviation of its feature.
-
-    ``s_c^2 = sum_{i in c} sigma_i^2 sum_u V_ui^2`` with V the first layers' weights on features, through the
-    projection where there is one (V = A W^T).
-
-    Raises
-    ------
-    EspalierError
-        When no linear layer reads the input.
-    """
-    features = graph.preprocess(evidence.X)
-    V = _first_weights(graph, features, "weight")
-    return _by_column((V.norm(dim=0) * features.std(dim=0, correction=0)).square(), owner).sqrt()
+def projection(graph: Graph) -> Project | None:
+    """Return the linear projection in front of the network, where the reducer is one."""
+    parts = list(graph.reducer) if isinstance(graph.reducer, nn.Sequential) else []
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Project) else None
 
 
-def taylor(graph: Graph, owner: Tensor, evidence: Evidence) -> Tensor:
-    """First-order change of a row's loss when a column is set to its mean (Molchanov et al., 2019).
-
-    ``s_c = mean_n |sum_{i in c} dL_n/dx_ni (x_ni - mean_i)|``.
-    """
-    features = graph.preprocess(evidence.X).detach().requires_grad_(True)
-    outputs = graph.network.eval()(graph.reducer(features))
-    loss = label_loss(evidence.task, outputs, evidence.y) * len(features)
-    (slope,) = torch.autograd.grad(loss, features)
-    change = slope * (features.detach() - features.detach().mean(dim=0))
-    columns = torch.zeros(len(change), int(owner.max()) + 1)
-    return columns.index_add_(1, owner, change).abs().mean(dim=0)
-
-
-@torch.no_grad()
-def permutation(graph: Graph, owner: Tensor, evidence: Evidence) -> Tensor:
-    """Validation metric lost when a column's cells change places between rows (Breiman, 2001)."""
-    generator = torch.Generator().manual_seed(evidence.seed)
-    kept = _metric(graph, evidence, evidence.valid)
-    lost = []
-    for column in range(int(owner.max()) + 1):
-        shuffled = evidence.valid.clone()
-        shuffled[:, column] = shuffled[torch.randperm(len(shuffled), generator=generator), column]
-        lost.append(kept - _metric(graph, evidence, shuffled))
-    return torch.tensor(lost)
-
-
-def decomposition(graph: Graph, owner: Tensor, evidence: Evidence) -> Tensor:
-    """Order in which columns are picked so that least of what the first layers make of all stays unexplained.
-
-    Orthogonal least squares on the features, see `tasks.pruning.decomposition`; a column of several features
-    enters with the first of them. Falls from 1.
-    """
-    features = graph.preprocess(evidence.X).double()
-    centred = (features - features.mean(dim=0)).numpy()
-    V = _first_weights(graph, features.float(), "decomposition").double().numpy()
-    shares = torch.from_numpy(pivoted_shares([(centred.T @ centred, V.T)]))
-    scores = torch.zeros(int(owner.max()) + 1, dtype=shares.dtype)
-    return scores.scatter_reduce_(0, owner, shares, "amax").float()
-
-
-COLUMN_CRITERIA: dict[str, Callable[[Graph, Tensor, Evidence], Tensor]] = {
-    "weight": weight,
-    "decomposition": decomposition,
-    "taylor": taylor,
-    "permutation": permutation,
-}
-
-
-def column_scores(graph: Graph, plan: NumericPlan, importance: str, evidence: Evidence) -> Tensor:
-    """Importance of each numeric column the graph reads, (p,).
-
-    Parameters
-    ----------
-    graph : Graph
-        In evaluation; not changed.
-    plan : NumericPlan
-        Of exactly the graph's columns.
-    importance : name in `COLUMN_CRITERIA`
-
-    Raises
-    ------
-    EspalierError
-        When the criterion does not apply, or a score is not finite.
-    """
-    training = graph.training
-    try:
-        scores = COLUMN_CRITERIA[importance](graph.eval(), torch.from_numpy(plan.owner), evidence)
-    finally:
-        graph.train(training)
-    if not torch.isfinite(scores).all():
-        raise EspalierError(
-            f"prune: importance {importance} of columns is NaN or infinite; check the data for huge values "
-            "(clean.outliers) and train again"
-        )
-    return scores
+def by_column(values: Tensor, owner: Tensor) -> Tensor:
+    """Add up values of features, (d,), over the columns that own them, (p,)."""
+    return torch.zeros(int(owner.max()) + 1).index_add_(0, owner, values.float())
 
 
 def narrow(graph: Graph, plan: NumericPlan, keep: Sequence[int], X: Tensor) -> Graph:
@@ -220,7 +107,7 @@ def narrow(graph: Graph, plan: NumericPlan, keep: Sequence[int], X: Tensor) -> G
     fit = _prediction(graph, X, stays)
     made = copy.deepcopy(graph)
     made.columns, made.preprocess = smaller.names, preprocess(smaller)
-    project = _projection(graph)
+    project = projection(graph)
     if project is not None:
         W, b = project.W[stays] + fit.T @ project.W[~stays], project.b + fit.t @ project.W[~stays]
         made.reducer = nn.Sequential(Project(W, b))
@@ -238,19 +125,13 @@ def narrow(graph: Graph, plan: NumericPlan, keep: Sequence[int], X: Tensor) -> G
 
 def unread(graph: Graph, plan: NumericPlan, X: Tensor) -> list[int]:
     """Positions of the columns that no surviving weight reads: without them every answer stays the same."""
-    features = graph.preprocess(X[:2])
-    flat = _input_of(graph, features)
-    readers = input_readers(graph.network, flat) if flat.ndim == 2 else ()
-    if not readers:
+    weights, project = first_weights(graph, graph.preprocess(X[:2])), projection(graph)
+    if weights is None or (project is None and not isinstance(graph.reducer, nn.Identity)):
         return []
-    used = torch.cat([_linear(graph.network, name).weight.detach() != 0 for name in readers]).any(dim=0)
-    project = _projection(graph)
+    used = (weights != 0).any(dim=0)
     if project is not None:
         used = (project.W[:, used] != 0).any(dim=1)
-    elif not isinstance(graph.reducer, nn.Identity):
-        return []
-    columns = _by_column(used.float(), torch.from_numpy(plan.owner))
-    return torch.nonzero(columns == 0).flatten().tolist()
+    return torch.nonzero(by_column(used, torch.from_numpy(plan.owner)) == 0).flatten().tolist()
 
 
 @dataclass(frozen=True)
@@ -323,22 +204,3 @@ def _linear(network: nn.Module, name: str) -> nn.Linear:
     layer = network.get_submodule(name)
     assert isinstance(layer, nn.Linear)
     return layer
-
-
-def _projection(graph: Graph) -> Project | None:
-    parts = list(graph.reducer) if isinstance(graph.reducer, nn.Sequential) else []
-    return parts[0] if len(parts) == 1 and isinstance(parts[0], Project) else None
-
-
-@torch.no_grad()
-def _input_of(graph: Graph, features: Tensor) -> Tensor:
-    given: Tensor = graph.reducer(features[:2])
-    return given.clone()
-
-
-def _by_column(values: Tensor, owner: Tensor) -> Tensor:
-    return torch.zeros(int(owner.max()) + 1).index_add_(0, owner, values.float())
-
-
-def _metric(graph: Graph, evidence: Evidence, X: Tensor) -> float:
-    return metric(evidence.task, graph(X), evidence.y_valid)

@@ -17,7 +17,7 @@ class Setting:
     Attributes
     ----------
     criterion
-        Ranks the columns, see `tasks.pruning.inputs.COLUMN_CRITERIA`.
+        Ranks the columns, see `tasks.pruning.column_criteria.COLUMN_CRITERIA`.
     """
 
     columns: float

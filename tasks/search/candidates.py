@@ -22,8 +22,9 @@ from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.export.fold import fold
 from tasks.export.onnx import serialised, session, to_model
 from tasks.models.graph import Graph
+from tasks.pruning.column_criteria import column_scores
 from tasks.pruning.config import StructuredConfig
-from tasks.pruning.inputs import column_scores, narrow
+from tasks.pruning.inputs import narrow
 from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
 from tasks.search.problem import Problem

@@ -74,13 +74,11 @@ def meet(bench: Bench, budget: BudgetConfig, *, clock: Callable[[], float] = tim
     Met
         With `met` False and the nearest candidate when no candidate tried meets the budget.
     """
-    tried = Tried(bench, budget, clock, clock() + budget.max_seconds)
+    tried, reference = Tried(bench, budget, clock, clock() + budget.max_seconds), bench.reference
     criterion = _criterion(tried)
     chosen = _chosen(tried, criterion) if _probe(tried, criterion) else None
     nearest = chosen or _nearest(tried)
-    return Met(
-        nearest, bench.reference, chosen is not None, tuple(tried.probes), _notes(tried, nearest, chosen)
-    )
+    return Met(nearest, reference, chosen is not None, tuple(tried.probes), _notes(tried, nearest, chosen))
 
 
 def setting(columns: int, units: int, criterion: str) -> Setting:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from tasks.data.plan import NumericPlan
 from tasks.models.graph import Graph
+from tasks.pruning.column_criteria import Evidence
 from tasks.pruning.config import FinetuneConfig
-from tasks.pruning.inputs import Evidence
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.fit import Rounds

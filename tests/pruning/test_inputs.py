@@ -16,7 +16,8 @@ from tasks.models.layers import Dct, Grid, Pool, Project, Softmax, preprocess
 from tasks.models.mlp import Mlp
 from tasks.models.resmlp import ResMlp
 from tasks.models.spec import from_spec, to_spec
-from tasks.pruning.inputs import COLUMN_CRITERIA, Evidence, column_scores, input_readers, narrow, unread
+from tasks.pruning.column_criteria import COLUMN_CRITERIA, Evidence, column_scores
+from tasks.pruning.inputs import input_readers, narrow, unread
 from tests.pruning.conftest import Branching
 
 ROWS = 40

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from tasks.errors import EspalierError
 from tasks.models.mlp import Mlp
@@ -315,9 +315,26 @@ def test_batch_norms_are_estimated_anew_even_without_epochs(run, family, method,
 
 
 def test_recovery_stops_when_it_no_longer_gains(run):
-    finetune = {"epochs": 40, "patience": 2, "lr": 1e-6}
+    finetune = {"epochs": 40, "patience": 2, "keep": "best", "lr": 1e-6}
     pruned = run(CONFIG.validate_python({"method": "structured", "amount": 0.5, "finetune": finetune}))
     assert 2 < len(pruned.history) < 40
+
+
+def test_the_last_epoch_counts_unless_the_best_one_is_asked_for(run):
+    kept = {}
+    for keep in ("last", "best"):
+        finetune = {"epochs": 12, "keep": keep, "lr": 0.05}
+        kept[keep] = run(
+            CONFIG.validate_python({"method": "structured", "amount": 0.5, "finetune": finetune})
+        )
+    assert [e.valid_loss for e in kept["last"].history] == [e.valid_loss for e in kept["best"].history]
+    assert kept["last"].valid_metric == kept["last"].history[-1].valid_metric
+    assert kept["best"].valid_metric == max(epoch.valid_metric for epoch in kept["best"].history)
+
+
+def test_patience_and_the_last_epoch_exclude_each_other():
+    with pytest.raises(ValidationError, match="keep: best"):
+        CONFIG.validate_python({"method": "structured", "finetune": {"patience": 2}})
 
 
 def test_a_teacher_changes_the_recovery(run, problem):
