@@ -67,14 +67,14 @@ class Problem:
     @cached_property
     def teacher(self) -> Tensor | None:
         """Logits on all training rows, (n, K), to distil from."""
-        wanted = self.finetune.distil and self.finetune.epochs and not self.finetune.mixup
+        wanted = self.finetune.distil and self.finetune.epochs and not self._mixes
         return self._source.answers() if wanted else None
 
     @cached_property
     def mixing(self) -> Mixing | None:
         """Mixtures of training rows that recovery learns from."""
         given = self.finetune
-        if not given.mixup or not given.epochs:
+        if not self._mixes or not given.epochs:
             return None
         return self._source.mixtures(
             given.mixup,
@@ -83,6 +83,11 @@ class Problem:
             rounds=self.rounds,
             answered=given.distil > 0,
         )
+
+    @property
+    def _mixes(self) -> bool:
+        """Rows are mixed in memory; those that are streamed are used as they are."""
+        return self.finetune.mixup > 0 and self.train.loader == "memory"
 
     @cached_property
     def _source(self) -> Teacher:

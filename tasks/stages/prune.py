@@ -149,6 +149,8 @@ def _key(layout: Layout, params: Params) -> str:
 def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     """Prune by the amount, or by the largest one that stays within the tolerance of the reference."""
     config, network = params.prune, inputs.graph.network
+    if params.train.loader == "stream":
+        log.info("rows are mixed in memory (finetune.mixup): streamed ones are used as they are")
     prune_step = _pruner(inputs, params, root, folder)
     if isinstance(config, NoPruneConfig):
         return prune_step(0, config, None)
@@ -262,7 +264,7 @@ def _mixtures(
     inputs: _Inputs, params: Params, rounds: Rounds | None, alpha: float, answered: bool
 ) -> Mixing | None:
     """Return mixtures of training rows with the reference's answers, where a recovery asks for them."""
-    if alpha == 0.0:
+    if alpha == 0.0 or params.train.loader == "stream":
         return None
     return _rival(inputs).mixtures(
         alpha, outputs=inputs.target.outputs, seed=params.train.seed, rounds=rounds, answered=answered

@@ -345,3 +345,17 @@ def test_a_budget_that_cannot_be_met_is_told_and_the_nearest_is_kept(root):
     report = read_json(Layout(root).report("prune"))
     assert not report["met"]
     assert any("cannot be met; nearest is" in note for note in report["notes"])
+
+
+def test_streamed_rows_are_not_mixed_and_the_log_says_so(tmp_path, caplog):
+    streamed = {**PARAMS["train"], "loader": "stream"}
+    root = before_prune(tmp_path / "streamed", train=streamed)
+    reports = []
+    for mixup in (1.0, 0.0):
+        given = {**PARAMS["prune"], "finetune": {"epochs": 2, "mixup": mixup}}
+        write_params(root, train=streamed, prune=given)
+        with caplog.at_level("INFO", logger="espalier.prune"):
+            prune.run(root)
+        reports.append(read_json(Layout(root).report("prune"))["history"])
+    assert reports[0] == reports[1]
+    assert "streamed ones are used as they are" in caplog.text
