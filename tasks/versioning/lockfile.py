@@ -23,6 +23,9 @@ from tasks.files import write_text
 __all__ = ["load_stage", "read_lock", "run_text", "save_stage", "spliced"]
 
 _AT_ONCE = 8
+_ONE_LINE = 60
+"""Characters of a value that fits beside its key on any line; YAML's writer breaks lines of more than 80."""
+
 _WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _HASH = re.compile(r"(?=.*[acdf])[0-9a-f]{32}(?:\.dir)?")
@@ -94,9 +97,10 @@ def _listed(items: Any, margin: str) -> str:
 
 
 def _bare(value: Any) -> bool:
-    """Say whether a value is text that needs no quotes for sure: a plain name, or a hash unlike a number."""
+    """Say whether a value is text that needs no quotes and no line of its own: a plain name, or a hash."""
     return (
         isinstance(value, str)
+        and len(value) <= _ONE_LINE
         and value.lower() not in _WORDS_OF_YAML
         and bool(_NAME.fullmatch(value) or _HASH.fullmatch(value))
     )

@@ -25,8 +25,8 @@ values = st.recursive(
 
 
 words = st.sampled_from(
-    ["data/raw.json", "no", "NULL", "1e5", "e1", "a b", "0x1f", "-", ".5", ".env", "a: b"]
-)
+    ["data/raw.json", "no", "NULL", "1e5", "e1", "a b", "0x1f", "-", ".5", ".env", "a: b", "data/" + 95 * "x"]
+) | st.integers(55, 80).map("x".__mul__)
 hashes = st.text("0123456789e", min_size=32, max_size=32) | st.text(
     "0123456789abcdef", min_size=32, max_size=32
 )
@@ -70,6 +70,14 @@ def test_a_lock_file_is_the_one_dvc_would_write(written):
 @given(entries)
 def test_a_run_is_written_as_dvc_writes_it(run):
     assert lockfile.run_text(run) == dumps_yaml(run)
+
+
+@pytest.mark.parametrize("length", [60, 61, 68, 69, 72, 73, 100])
+def test_a_long_path_is_broken_where_dvc_breaks_it(length):
+    entry = {"deps": [{"path": length * "x", "hash": "md5"}]}
+
+    assert lockfile.run_text(entry) == dumps_yaml(entry)
+    assert lockfile.spliced("", {"one": entry}) == through_dvc("", {"one": entry})
 
 
 def test_a_neighbours_exponent_is_kept_to_the_last_digit():
