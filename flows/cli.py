@@ -289,7 +289,7 @@ def _guarded(command: Callable[[], None]) -> int:
 def main() -> None:
     """Run the command; an expected failure is one line and its exit code."""
     code = 1
-    atexit.register(lambda: leave(code))  # registered first, called last
+    atexit.register(lambda: leave(code))  # called after all that the command registers
     try:
         sys.exit(_guarded(app))
     except SystemExit as ended:
