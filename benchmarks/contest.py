@@ -190,8 +190,9 @@ class _Recording(Bench):
         return self.made[setting]
 
 
-def _bench(seed: _Seed) -> _Recording:
-    return _Recording(seed.given.search(seed.epochs), quantise=AutoQuantisation(method="auto"))
+def _bench(seed: _Seed, made: dict[Setting, Made] | None = None) -> _Recording:
+    form = AutoQuantisation(method="auto")
+    return _Recording(seed.given.search(seed.epochs), quantise=form, made=dict(made or {}))
 
 
 def _ours(seed: _Seed) -> Iterator[_File]:
@@ -212,8 +213,9 @@ def _ours(seed: _Seed) -> Iterator[_File]:
         yield _made(UNITS, made)
     for made in trial:
         yield replace(_made(SIZED, made), note=TRIED)
+    own = _bench(seed, {made.setting: made for made in trial})
     for size in sizes:
-        yield _made(SIZED, _largest_metric(bench, size))
+        yield _made(SIZED, _largest_metric(own, size))
 
 
 def _search(bench: _Recording, budget: BudgetConfig) -> Made:
@@ -222,7 +224,7 @@ def _search(bench: _Recording, budget: BudgetConfig) -> Made:
 
 
 def _largest_metric(bench: _Recording, allowed: int) -> Made:
-    """Return the candidate that should be best within so many bytes, after one recovery of its own."""
+    """Return the candidate that should be best within so many bytes, after at most one more recovery."""
     budget = BudgetConfig(objective="best", max_metric_drop=None, max_bytes=allowed, max_seconds=1)
     return _search(bench, budget)
 

@@ -132,17 +132,19 @@ class Bench:
 
     @cached_property
     def noise(self) -> float:
-        """Standard deviation by which a candidate's metric differs from what it would be on endless rows.
+        """Standard deviation by which a candidate's metric on these rows differs from that on endless ones.
 
         Half of that of one network's accuracy (binomial) or R2 (Olkin and Finn, 1995): two networks of one
-        origin err on the same rows.
+        origin err on the same rows. That of R2 is largest at 1/3; below, where the formula does not hold, it
+        counts as there.
         """
         reached, rows = self.reference.metric, len(self.problem.y_valid)
         if self.problem.task == "classification":
             share = min(max(reached, 0.0), 1.0)
             spread = math.sqrt(share * (1 - share))
         else:
-            spread = 2 * (1 - reached) * math.sqrt(max(reached, 0.0))
+            share = max(reached, 1 / 3)
+            spread = 2 * (1 - share) * math.sqrt(share)
         return max(spread / 2, 1 / math.sqrt(rows)) / math.sqrt(rows)
 
     @cached_property
@@ -175,17 +177,18 @@ class Bench:
     def _made(self, setting: Setting, *, epochs: int, timed: bool) -> Made:
         problem, given = self.problem, self._narrowed(setting)
         graph, keep, train, valid = given.graph, given.keep, given.train, given.valid
+        config = self._config(setting, epochs)
         pruned = prune(
             graph.network,
-            self._config(setting, epochs),
+            config,
             train,
             valid,
             problem.train,
             task=problem.task,
             outputs=problem.outputs,
             seed=problem.seed,
-            teacher=problem.teacher if epochs else None,
-            mixing=problem.mixing if epochs else None,
+            teacher=problem.lessons.answers(config.finetune),
+            mixing=problem.lessons.mixtures(config.finetune),
             rounds=problem.rounds,
         )
         made = graph.with_parts(network=pruned.network).eval()

@@ -10,10 +10,13 @@ from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.pruning.config import FinetuneConfig, NoPruneConfig, StepConfig, StepsConfig
 from tasks.settings import Section
 
-__all__ = ["RECOVERY", "BudgetConfig", "BudgetedConfig", "PruneSection"]
+__all__ = ["BudgetConfig", "BudgetRecovery", "BudgetedConfig", "PruneSection"]
 
-RECOVERY = FinetuneConfig(epochs=180)
-"""How candidates of a search recover: what has become very small needs longer."""
+
+class BudgetRecovery(FinetuneConfig):
+    """How candidates of a search recover: what has become very small needs longer."""
+
+    epochs: int = Field(180, ge=0, description="epochs of a candidate's recovery")
 
 
 class BudgetConfig(Section):
@@ -46,8 +49,8 @@ class BudgetedConfig(BudgetConfig):
     """Columns and units are chosen to meet a budget; the reference is the dense one."""
 
     method: Literal["budget"] = Field(description="budget: columns and units chosen to meet limits")
-    finetune: FinetuneConfig = Field(
-        default=RECOVERY, description="recovery of the few candidates that are worth it"
+    finetune: BudgetRecovery = Field(
+        default_factory=BudgetRecovery, description="recovery of the few candidates that are worth it"
     )
     quantise: QuantiseConfig = Field(
         default_factory=NoQuantisation, description="how the result will be exported: as export.quantise"

@@ -16,7 +16,7 @@ from tasks.search.config import BudgetConfig
 from tasks.search.surface import expected, interpolated
 from tasks.search.tried import Tried
 
-__all__ = ["COLUMNS", "TRIAL", "UNITS", "Met", "meet", "setting"]
+__all__ = ["COLUMNS", "MOST_RECOVERIES", "TRIAL", "UNITS", "Met", "meet", "setting"]
 
 COLUMNS, UNITS = range(7), range(17)
 """Halvings of the columns and of the units that a search looks at, in half steps."""
@@ -24,7 +24,7 @@ COLUMNS, UNITS = range(7), range(17)
 TRIAL = ((1, 4), (3, 4))
 """Where the criteria compete, in the same half steps."""
 
-_MOST_RECOVERIES = 20
+MOST_RECOVERIES = 20
 _FAIR = 0.1
 _LUCK = 0.25
 
@@ -67,7 +67,7 @@ def meet(bench: Bench, budget: BudgetConfig, *, clock: Callable[[], float] = tim
         Makes and measures candidates.
     budget : BudgetConfig
     clock : callable
-        Seconds, for the time box; a recovery that has begun is finished.
+        Seconds, for the time box: no recovery begins that is not expected to end within it.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def meet(bench: Bench, budget: BudgetConfig, *, clock: Callable[[], float] = tim
     """
     tried, reference = Tried(bench, budget, clock, clock() + budget.max_seconds), bench.reference
     criterion = _criterion(tried)
-    chosen = _chosen(tried, criterion) if _probe(tried, criterion) else None
+    chosen = _chosen(tried, criterion) if _probe(tried, criterion) else _best(tried, _taken(tried))
     nearest = chosen or _nearest(tried)
     return Met(nearest, reference, chosen is not None, tuple(tried.probes), _notes(tried, nearest, chosen))
 
@@ -90,7 +90,7 @@ def _criterion(tried: Tried) -> str:
     """Return the criterion whose columns do best after recovery; the first one where there is no time."""
     criteria = tried.bench.criteria
     for steps, each in product(TRIAL, criteria):
-        if not tried.over:
+        if not tried.full:
             tried.recover(setting(*steps, each))
     known = tried.recovered
     complete = [each for each in criteria if all(setting(*steps, each) in known for steps in TRIAL)]
@@ -116,7 +116,7 @@ def _chosen(tried: Tried, criterion: str) -> Made | None:
     while True:
         hopes = _hopes(tried, criterion, guessed)
         chosen = _best(tried, hopes)
-        if tried.over or sum(probe["recovered"] for probe in tried.probes) >= _MOST_RECOVERIES:
+        if tried.full or tried.recoveries >= MOST_RECOVERIES:
             return chosen
         wanted = _proposal(tried, _corrected(tried, guessed), hopes, chosen)
         if wanted is None:
@@ -182,6 +182,11 @@ def _hopes(tried: Tried, criterion: str, guessed: dict[Setting, Figures]) -> dic
     hopes = {each: _Hope(*map(float, row)) for each, *row in zip(guessed, *found, strict=True)}
     whole = setting(0, 0, criterion)
     return hopes | ({whole: _Hope(known[whole], 0.0)} if whole in known else {})  # as it came: no luck in it
+
+
+def _taken(tried: Tried) -> dict[Setting, _Hope]:
+    """Take every metric as measured, where there was no time for a surface."""
+    return {each: _Hope(made.figures.metric, 0.0) for each, made in tried.recovered.items()}
 
 
 def _best(tried: Tried, hopes: dict[Setting, _Hope]) -> Made | None:
@@ -256,10 +261,15 @@ def _nearest(tried: Tried) -> Made:
 
 def _notes(tried: Tried, nearest: Made, chosen: Made | None) -> tuple[str, ...]:
     notes = list(nearest.notes)
-    if chosen is None:
+    short = shortfall(nearest.figures, tried.budget, tried.bench.reference.metric)
+    if chosen is None and short <= 0 and tried.admits(nearest.figures):
+        notes.append(f"the budget was reached by luck alone, say the neighbours: {_told(tried, nearest)}")
+    elif chosen is None:
         notes.append(f"the budget cannot be met; nearest is {_told(tried, nearest)}")
-    if tried.over:
+    if tried.full:
         notes.append(f"the time box of {tried.budget.max_seconds:g} s ended the search")
+    elif tried.recoveries >= MOST_RECOVERIES:
+        notes.append(f"the search ended after {MOST_RECOVERIES} recoveries")
     return tuple(notes)
 
 

@@ -12,10 +12,11 @@ from tasks.data.plan import NumericPlan
 from tasks.models.graph import Graph
 from tasks.pruning.column_criteria import Evidence
 from tasks.pruning.config import FinetuneConfig
+from tasks.pruning.lessons import Lessons
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.fit import Rounds
-from tasks.training.mixing import Mixing, Teacher
+from tasks.training.mixing import Teacher
 from tasks.training.seeds import drawn_rows
 
 __all__ = ["Problem"]
@@ -65,33 +66,12 @@ class Problem:
     rounds: Rounds | None = None
 
     @cached_property
-    def teacher(self) -> Tensor | None:
-        """Logits on all training rows, (n, K), to distil from."""
-        wanted = self.finetune.distil and self.finetune.epochs and not self._mixes
-        return self._source.answers() if wanted else None
-
-    @cached_property
-    def mixing(self) -> Mixing | None:
-        """Mixtures of training rows that recovery learns from."""
-        given = self.finetune
-        if not self._mixes or not given.epochs:
-            return None
-        return self._source.mixtures(
-            given.mixup,
-            outputs=self.outputs,
-            seed=self.seed,
-            rounds=self.rounds,
-            answered=given.distil > 0,
-        )
-
-    @property
-    def _mixes(self) -> bool:
-        """Rows are mixed in memory; those that are streamed are used as they are."""
-        return self.finetune.mixup > 0 and self.train.loader == "memory"
-
-    @cached_property
-    def _source(self) -> Teacher:
-        return self.rival or Teacher(self.graph.network, Tensors(self.graph.features(self.X), self.y))
+    def lessons(self) -> Lessons:
+        """What candidates learn from beside the labels."""
+        teacher = self.rival
+        if teacher is None:
+            teacher = Teacher(self.graph.network, Tensors(self.graph.features(self.X), self.y))
+        return Lessons(teacher, self.outputs, self.seed, self.rounds, self.train.loader == "stream")
 
     @property
     def outputs(self) -> int:

@@ -15,6 +15,7 @@ _SLOPE = 0.01  # metric lost by half the columns, or half the units, as far as n
 _FALLS = np.array([0.0, _SLOPE, _SLOPE]) / 2  # by fewer units and a loss at once, rather than rises
 _LEVEL = 0.05  # the same for the surface's height
 _PROBED = 0.3  # share of a loss before recovery that remains after it
+_WORST = -1.0  # an R2 has no lower end
 _BEND = 0.01  # how far the surface leaves the plane,
 _OCTAVES = 2.0  # and over how many halvings
 
@@ -59,7 +60,7 @@ def expected(
     top = max(before.values())
 
     def places(settings: Sequence[Setting]) -> NDArray[np.float64]:
-        lost = [(before[setting] - top) * _PROBED / _SLOPE for setting in settings]
+        lost = [max(before[setting] - top, _WORST) * _PROBED / _SLOPE for setting in settings]
         octaves = [(np.log2(setting.columns), np.log2(setting.units)) for setting in settings]
         return np.column_stack([octaves, lost])
 

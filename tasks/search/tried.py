@@ -23,6 +23,8 @@ class Tried:
         Moment of `clock` at which the box ends.
     probes : list of dict
         What was done, in order.
+    longest : float
+        Seconds of the longest recovery.
     """
 
     bench: Bench
@@ -32,6 +34,7 @@ class Tried:
     probed: dict[Setting, Made] = field(default_factory=dict)
     recovered: dict[Setting, Made] = field(default_factory=dict)
     probes: list[dict[str, Any]] = field(default_factory=list)
+    longest: float = 0.0
 
     @property
     def over(self) -> bool:
@@ -39,10 +42,20 @@ class Tried:
         return self.clock() >= self.until
 
     @property
+    def full(self) -> bool:
+        """Whether one more recovery, as long as the longest so far, would end after the time."""
+        return self.over or self.clock() + self.longest > self.until
+
+    @property
     def floor(self) -> float:
         """The metric that is asked for."""
         drop = self.budget.max_metric_drop
         return float("-inf") if drop is None else self.bench.reference.metric - drop
+
+    @property
+    def recoveries(self) -> int:
+        """How many candidates have been trained."""
+        return sum(probe["recovered"] for probe in self.probes)
 
     def probe(self, setting: Setting) -> Made:
         """Make a candidate without recovery."""
@@ -54,9 +67,15 @@ class Tried:
         """Make a candidate and let it recover; the same network as another one's is not trained again."""
         if setting not in self.recovered:
             twin = self._twin(self.probe(setting))
-            made = self._noted(self.bench.recover(setting), recovered=True) if twin is None else twin
+            made = self._recovered(setting) if twin is None else twin
             self.recovered[setting] = replace(made, setting=setting)
         return self.recovered[setting]
+
+    def _recovered(self, setting: Setting) -> Made:
+        began = self.clock()
+        made = self._noted(self.bench.recover(setting), recovered=True)
+        self.longest = max(self.longest, self.clock() - began)
+        return made
 
     def _twin(self, probed: Made) -> Made | None:
         """Return what a recovered candidate of the same columns and as many multiply-adds became."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tasks import artifacts
 from tasks.artifacts import Layout
@@ -26,6 +26,7 @@ from tasks.models.spec import network_from_spec, network_spec
 from tasks.models.user import UserNetwork, check_declared
 from tasks.pruning.config import NoPruneConfig, StepConfig, StepsConfig, StructuredConfig, steps_of
 from tasks.pruning.inputs import narrow, unread
+from tasks.pruning.lessons import Lessons
 from tasks.pruning.recipe import Pruned, prune, sensitivity
 from tasks.pruning.recovery import Front
 from tasks.pruning.sensitivity import Curves, rows_of
@@ -42,7 +43,7 @@ from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.device import runtime
 from tasks.training.fit import EpochRecord, Rounds, fit
-from tasks.training.mixing import Mixing, Teacher
+from tasks.training.mixing import Teacher
 from tasks.training.progress import progress
 from tasks.training.scoring import score
 from tasks.training.tensors import split_tensors
@@ -188,13 +189,14 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
     target, network = inputs.target, inputs.graph.network
     rounds = round_sampler(inputs.reduction, inputs.rows["train"].y.numpy(), target.kind)
     earlier = cache(partial(_earlier, inputs, params, root, folder, rounds))
-    steps = _removals(params)
-    teacher = _teacher(inputs, steps)
-    mixtures = cache(partial(_mixtures, inputs, params, rounds))
+    lessons = Lessons(
+        _rival(inputs), target.outputs, params.train.seed, rounds, params.train.loader == "stream"
+    )
 
     def prune_step(number: int, config: NoPruneConfig | StepConfig, before: Pruned | None) -> Pruned:
         if number:
             log.info("step %d: %s, amount %s", number, config.method, config.amount)
+        learns = not isinstance(config, NoPruneConfig)
         with progress("prune", config.finetune.epochs * getattr(config, "rounds", 1), target.kind) as shown:
             return prune(
                 network if before is None else before.network,
@@ -205,8 +207,8 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
                 task=target.kind,
                 outputs=target.outputs,
                 seed=params.train.seed,
-                teacher=teacher if config.finetune.distil > 0 else None,
-                mixing=mixtures(config.finetune.mixup, config.finetune.distil > 0),
+                teacher=lessons.answers(config.finetune) if learns else None,
+                mixing=lessons.mixtures(config.finetune) if learns else None,
                 rounds=rounds,
                 initial=earlier(getattr(config, "rewind", "none")),
                 folder=folder / f"step-{number}" if number else folder,
@@ -251,23 +253,6 @@ def _sensitivity(inputs: _Inputs, params: Params) -> Curves:
         task=inputs.target.kind,
         outputs=inputs.target.outputs,
         seed=params.train.seed,
-    )
-
-
-def _teacher(inputs: _Inputs, steps: Sequence[StepConfig]) -> Tensor | None:
-    """Return the reference's answers to all training rows, where a recovery learns from them."""
-    wanted = (step.finetune.distil > 0 and step.finetune.epochs > 0 for step in steps)
-    return _rival(inputs).answers() if any(wanted) else None
-
-
-def _mixtures(
-    inputs: _Inputs, params: Params, rounds: Rounds | None, alpha: float, answered: bool
-) -> Mixing | None:
-    """Return mixtures of training rows with the reference's answers, where a recovery asks for them."""
-    if alpha == 0.0 or params.train.loader == "stream":
-        return None
-    return _rival(inputs).mixtures(
-        alpha, outputs=inputs.target.outputs, seed=params.train.seed, rounds=rounds, answered=answered
     )
 
 

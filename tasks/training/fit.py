@@ -47,7 +47,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> Fit:
-    """Train a copy of `network` and return it with the weights of its best validation epoch.
+    """Train a copy of `network` and return it with the weights of its best validation epoch, or of `until`.
 
     Equal arguments and threads give equal bits, whatever ran before in the process: each epoch's batches and
     dropout are drawn from (seed, epoch) alone. The best weights are restored whenever there are validation
@@ -86,7 +86,7 @@ def fit(
     ------
     EspalierError
         When the loss stops being finite (the last good checkpoint is kept), a checkpoint cannot be written,
-        the device is absent, or nothing is trainable.
+        the device is absent, nothing is trainable, or rows to be mixed are streamed.
 
     Examples
     --------
@@ -97,6 +97,10 @@ def fit(
     >>> done.history[-1].valid_metric
     1.0
     """
+    if mixing is not None and config.loader == "stream":
+        raise EspalierError(
+            "train.loader: stream reads rows from disk, and mixtures need them in memory; set memory"
+        )
     valid = valid if valid is not None and len(valid) else None
     with runtime(config) as device, isolated(device):
         copied, amp = copy.deepcopy(network).to(device).train(), mixed_dtype(config, device)

@@ -18,7 +18,7 @@ from tasks.training.seeds import derived_seed
 __all__ = ["Mixing", "Teacher"]
 
 _MIXTURES = 4
-_MOST_ROWS, _MOST_SETS = 200_000, 16
+_MOST_SETS, _MOST_ROWS, _MOST_ANSWERS = 16, 200_000, 8_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +26,7 @@ class Mixing:
     """Sets of mixtures of n training rows, one set an epoch and in turn: l x_i + (1 - l) x_j (mixup).
 
     Zhang, Cisse, Dauphin and Lopez-Paz (2018); with a teacher's answers to the mixtures as targets, a small
-    network sees as many different rows as it has epochs, and learns the teacher between the rows too (Beyer
-    et al., 2022).
+    network learns the teacher between the rows too (Beyer et al., 2022).
 
     Attributes
     ----------
@@ -73,7 +72,7 @@ class Teacher:
     Examples
     --------
     >>> rows = Tensors(torch.tensor([[0.0], [1.0]]), torch.tensor([0.0, 1.0]))
-    >>> mixing = Teacher(nn.Identity(), rows).mixtures(1.0, outputs=1, seed=0)
+    >>> mixing = Teacher(nn.Identity(), rows).mixtures(1.0, outputs=1, seed=0, epochs=1)
     >>> X, y, answers = next(mixing.batches(rows, 0, torch.arange(2), 2))
     >>> bool(torch.equal(X, answers) and torch.equal(X[:, 0], y))
     True
@@ -87,7 +86,14 @@ class Teacher:
         return predict_split(self.network, self.rows, 4096, torch.device("cpu"))
 
     def mixtures(
-        self, alpha: float, *, outputs: int, seed: int, rounds: Rounds | None = None, answered: bool = True
+        self,
+        alpha: float,
+        *,
+        outputs: int,
+        seed: int,
+        epochs: int,
+        rounds: Rounds | None = None,
+        answered: bool = True,
     ) -> Mixing:
         """Draw mixtures and answer them.
 
@@ -97,33 +103,39 @@ class Teacher:
             Shares follow Beta(alpha, alpha): 1 is uniform, near 0 leaves most rows almost as they are.
         outputs : int
         seed : int
+        epochs : int
+            As many sets are drawn, up to 16, 200,000 rows and 8 million answers in all; then they come again.
         rounds : callable, optional
-            Epoch -> training rows it uses: only these are mixed in.
+            Epoch -> training rows it uses. Where it is always the same ones, only these are mixed in.
         answered : bool
             False where nobody learns from the answers.
         """
         X = network_inputs(self.rows)
-        count = len(X)
-        sets = min(max(_MOST_ROWS // count, 1), _MOST_SETS)
+        used = _used(rounds, len(X))
+        sets = max(min(epochs, _MOST_SETS, _MOST_ROWS // len(used), _MOST_ANSWERS // (len(X) * outputs)), 1)
         random = np.random.default_rng(derived_seed(seed, _MIXTURES))
-        partners = torch.empty(sets, count, dtype=torch.int64)
-        for turn in range(sets):
-            pool = np.arange(count) if rounds is None else np.asarray(rounds(turn))
-            partners[turn] = torch.from_numpy(random.choice(pool, count))
-        shares = torch.from_numpy(random.beta(alpha, alpha, (sets, count)).astype(np.float32))
-        mixing = Mixing(partners, shares, None, outputs)
-        return Mixing(partners, shares, self._answered(X, mixing), outputs) if answered else mixing
+        partners, shares = torch.arange(len(X)).repeat(sets, 1), torch.ones(sets, len(X))
+        partners[:, used] = used[torch.from_numpy(random.integers(len(used), size=(sets, len(used))))]
+        shares[:, used] = torch.from_numpy(random.beta(alpha, alpha, (sets, len(used))).astype(np.float32))
+        answers = self._answered(X, used, partners, shares, outputs) if answered else None
+        return Mixing(partners, shares, answers, outputs)
 
-    def _answered(self, X: Tensor, mixing: Mixing) -> Tensor:
-        every = torch.arange(len(X))
-        found = []
-        for partners, shares in zip(mixing.partners, mixing.shares, strict=True):
-            chunks = (
-                predict_logits(self.network, _mixed(X[rows], X[partners[rows]], shares[rows]))
-                for rows in torch.split(every, 4096)
-            )
-            found.append(torch.cat(list(chunks)))
-        return torch.stack(found)
+    def _answered(self, X: Tensor, used: Tensor, partners: Tensor, shares: Tensor, outputs: int) -> Tensor:
+        answers = torch.zeros(len(partners), len(X), outputs)
+        for turn in range(len(partners)):
+            for rows in torch.split(used, 4096):
+                mixed = _mixed(X[rows], X[partners[turn, rows]], shares[turn, rows])
+                answers[turn, rows] = predict_logits(self.network, mixed)
+        return answers
+
+
+def _used(rounds: Rounds | None, count: int) -> Tensor:
+    """Rows that may be mixed: those of a round where all are alike, else all, for every row has its turn."""
+    every = torch.arange(count)
+    if rounds is None:
+        return every
+    first, second = (torch.as_tensor(rounds(epoch), dtype=torch.int64).sort().values for epoch in (0, 1))
+    return first if torch.equal(first, second) else every
 
 
 def _mixed(a: Tensor, b: Tensor, shares: Tensor) -> Tensor:
