@@ -26,6 +26,7 @@ from tasks.pruning.config import FinetuneConfig
 from tasks.search.problem import Problem as Search
 from tasks.training.config import TrainConfig
 from tasks.training.fit import fit
+from tasks.training.records import steady_metric
 from tasks.training.tensors import learning_target, split_tensors
 
 __all__ = ["SETS", "Dense", "Problem", "Read", "dense"]
@@ -69,12 +70,13 @@ SETS: dict[str, Problem] = {
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """A set cleaned and split by a seed, with its trained dense network."""
+    """A set cleaned and split by a seed, with its trained dense network and that one's validation metric."""
 
     problem: Problem
     cleaned: Cleaned
     graph: Graph
     seed: int
+    steady: float
 
     @property
     def task(self) -> str:
@@ -100,6 +102,7 @@ class Dense:
             self.seed,
             TrainConfig(seed=self.seed),
             FinetuneConfig(epochs=epochs),
+            floor=self.steady,
         )
 
     def rows(self, split: str) -> NDArray[np.float32]:
@@ -133,4 +136,5 @@ def dense(problem: Problem, seed: int) -> Dense:
         epochs=problem.epochs,
     )
     graph.network = fitted.network
-    return Dense(problem, cleaned, graph.eval(), seed)
+    steady = steady_metric([epoch.valid_metric for epoch in fitted.history], fitted.best_epoch)
+    return Dense(problem, cleaned, graph.eval(), seed, steady)

@@ -29,10 +29,11 @@ def prune_to_budget(problem: Problem, config: BudgetedConfig) -> Pruned:
     best = found.best
     assert best.pruned is not None
     log.info(
-        "budget: %d candidates, %d recovered; %g of the columns, %g of the units, %d bytes",
+        "budget: %d candidates, %d recovered; %d of %d columns, %g of the units, %d bytes",
         len(found.probes),
         sum(probe["recovered"] for probe in found.probes),
-        best.setting.columns,
+        len(best.keep),
+        len(problem.plan.names),
         best.setting.units,
         best.figures.bytes,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -24,7 +23,7 @@ from tasks.export.onnx import serialised, session, to_model
 from tasks.models.graph import Graph
 from tasks.pruning.column_criteria import column_scores
 from tasks.pruning.config import StructuredConfig
-from tasks.pruning.inputs import narrow
+from tasks.pruning.inputs import column_weights, narrow
 from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
 from tasks.search.problem import Problem
@@ -37,6 +36,10 @@ PREDICTOR: Final = "decomposition"
 """How columns and units are chosen: what is left answers well before any recovery."""
 
 _CRITERIA = (PREDICTOR, "weight")
+_WHOLE = (
+    "every column is kept: what reads them first is neither linear nor a grid, so none can be taken away; "
+    "units alone are chosen"
+)
 _WARM, _CALLS = 20, 300
 _INT8_PRICE = 200  # bytes of scales, zero points and nodes beside a matrix in int8
 
@@ -58,6 +61,8 @@ class Made:
         Positions of its columns among the problem's.
     pruned : Pruned, optional
         How its network came about.
+    whole : bool
+        Whether every column was kept because none can be taken away.
     """
 
     setting: Setting
@@ -66,11 +71,13 @@ class Made:
     model: bytes = b""
     keep: tuple[int, ...] = ()
     pruned: Pruned | None = None
+    whole: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What could not be done as asked."""
-        return () if self.pruned is None else tuple(self.pruned.report["notes"])
+        told = () if self.pruned is None else tuple(self.pruned.report["notes"])
+        return (_WHOLE, *told) if self.whole else told
 
 
 def latency_us(model: bytes, columns: int) -> float:
@@ -111,20 +118,29 @@ class Bench:
     timed: bool = False
     quantise: QuantiseConfig = field(default_factory=NoQuantisation)
     _known: dict[tuple[str, int], _Narrowed] = field(default_factory=dict, init=False)
+    _probed: dict[Setting, Made] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether the graph needs all its columns, because of how it reads them."""
+        graph, plan = self.problem.graph, self.problem.plan
+        try:
+            narrow(graph, plan, range(max(len(plan.names) - 1, 1)), self.problem.X)
+        except EspalierError:  # which is all that `narrow` says of a graph
+            return True
+        return False
 
     @cached_property
     def criteria(self) -> tuple[str, ...]:
         """Criteria that can rank the columns; which is best only recovery tells."""
-        return tuple(self.rankings)
+        return (PREDICTOR,) if self.whole else tuple(self.rankings)
 
     @cached_property
     def rankings(self) -> dict[str, tuple[int, ...]]:
         """Columns from the most to the least important, by each criterion that applies."""
-        found = {}
-        for criterion in _CRITERIA:
-            with suppress(EspalierError):  # its first layer is none that can be read
-                found[criterion] = self._ranking(criterion)
-        return found or {"taylor": self._ranking("taylor")}
+        graph = self.problem.graph
+        linear = column_weights(graph, graph.preprocess(self.problem.X[:2])) is not None
+        return {each: self._ranking(each) for each in (_CRITERIA if linear else ("taylor",))}
 
     def _ranking(self, criterion: str) -> tuple[int, ...]:
         scores = column_scores(self.problem.graph, self.problem.plan, criterion, self.problem.evidence)
@@ -155,11 +171,18 @@ class Bench:
 
     def probe(self, setting: Setting) -> Made:
         """Make a candidate without recovery: the cheap prediction of what it could become."""
-        return self._made(setting, epochs=0, timed=self.timed)
+        possible = self._possible(setting)
+        if possible not in self._probed:
+            self._probed[possible] = self._made(possible, epochs=0, timed=self.timed)
+        return self._probed[possible]
 
     def recover(self, setting: Setting) -> Made:
         """Make a candidate and let it recover in full."""
-        return self._made(setting, epochs=self.problem.finetune.epochs, timed=True)
+        return self._made(self._possible(setting), epochs=self.problem.finetune.epochs, timed=True)
+
+    def _possible(self, setting: Setting) -> Setting:
+        """Return the setting, with every column where none can be taken away."""
+        return replace(setting, columns=1.0) if self.whole else setting
 
     def _narrowed(self, setting: Setting) -> _Narrowed:
         """Return the graph of a share of the columns: made once, for candidates differ in their units."""
@@ -198,7 +221,7 @@ class Bench:
         size = len(kept) if epochs or timed else self._estimate(fp32)
         wait = latency_us(kept, len(keep)) if timed else 0.0
         figures = Figures(size, multiply_adds(folded), wait, pruned.valid_metric - lost)
-        return Made(setting, made, figures, kept, keep, pruned)
+        return Made(setting, made, figures, kept, keep, pruned, self.whole)
 
     def _form(self, fp32: ModelProto, keep: Sequence[int]) -> tuple[bytes, float]:
         """Return the file that is kept of a recovered candidate, and what its metric loses by int8."""

@@ -23,7 +23,11 @@ class BudgetConfig(Section):
     """Limits that a search has to meet, and what it minimises within them."""
 
     max_metric_drop: float | None = Field(
-        0.005, ge=0, le=1, description="validation metric at most this far below the reference's; null: any"
+        0.005,
+        ge=0,
+        le=1,
+        description="validation metric at most this far below the reference's, which counts as the mean from its "
+        "best epoch on, for a picked epoch flatters; null: any",
     )
     max_bytes: int | None = Field(None, ge=1, description="bytes of the exported file")
     max_latency_p50_us: float | None = Field(

@@ -26,7 +26,7 @@ TRIAL = ((1, 4), (3, 4))
 
 MOST_RECOVERIES = 20
 _FAIR = 0.1
-_LUCK = 0.25
+_LUCK = 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,6 +45,7 @@ from tasks.training.device import runtime
 from tasks.training.fit import EpochRecord, Rounds, fit
 from tasks.training.mixing import Teacher
 from tasks.training.progress import progress
+from tasks.training.records import steady_metric
 from tasks.training.scoring import score
 from tasks.training.tensors import split_tensors
 
@@ -57,7 +58,8 @@ log = logging.getLogger("espalier.prune")
 class _Inputs:
     """What the stage reads; the network's rows, and the same rows as the reference sees them.
 
-    `front` is there for a recipe that takes columns away, `plan` holds the columns of `graph`.
+    `front` is there for a recipe that takes columns away, `plan` holds the columns of `graph`; `steady` is
+    the reference's validation metric without the luck of the epoch that was picked.
     """
 
     graph: Graph
@@ -68,6 +70,7 @@ class _Inputs:
     full: dict[str, Tensors]
     plan: NumericPlan
     front: Front | None
+    steady: float
 
 
 def run(root: Path) -> None:
@@ -109,7 +112,13 @@ def _load(layout: Layout, params: Params) -> _Inputs:
     methods = {params.prune.method, *(step.method for step in _removals(params))}
     plan, needed = cleaner.plan.select(kept), NEED_FRONT & methods
     front = _front(graph, plan, kept, splits) if needed else None
-    return _Inputs(graph, reference, target, reduction, rows, full, plan, front)
+    return _Inputs(graph, reference, target, reduction, rows, full, plan, front, _steady(layout))
+
+
+def _steady(layout: Layout) -> float:
+    report = artifacts.read_json(layout.report("reference"))
+    history = [epoch["valid_metric"] for epoch in report["history"]]  # empty: weights that were given
+    return steady_metric(history, report["best_epoch"]) if history else float(report["valid_metric"])
 
 
 def _removals(params: Params) -> tuple[StepConfig, ...]:
@@ -179,7 +188,7 @@ def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig) -> Problem
         params.train,
         config.finetune,
         rival=_rival(inputs),
-        floor=score(inputs.reference.network, inputs.full["valid"], inputs.target.kind),
+        floor=inputs.steady,
         rounds=round_sampler(inputs.reduction, rows["train"].y.numpy(), inputs.target.kind),
     )
 

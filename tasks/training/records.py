@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-__all__ = ["EpochRecord", "Fit", "Hooks", "Rounds"]
+__all__ = ["EpochRecord", "Fit", "Hooks", "Rounds", "steady_metric"]
 
 Rounds = Callable[[int], "Tensor | npt.NDArray[np.int64]"]
 """Epoch (from 0) -> indices of the training rows it uses."""
@@ -75,3 +76,26 @@ class Fit:
     best_epoch: int
     seconds: float
     earlier: float = 0.0
+
+
+def steady_metric(metrics: Sequence[float], best_epoch: int) -> float:
+    """Return what a training reaches on validation rows without the luck of the epoch picked on them.
+
+    Parameters
+    ----------
+    metrics : sequence of float
+        Of each epoch.
+    best_epoch : int
+        Counted from 1: the one whose weights are kept.
+
+    Returns
+    -------
+    float
+        The mean from that epoch on: late in a training the epochs differ in little but luck.
+
+    Examples
+    --------
+    >>> steady_metric([0.5, 0.75, 1.0, 0.75, 0.5], 3)
+    0.75
+    """
+    return statistics.mean(metrics[max(best_epoch - 1, 0) :])
