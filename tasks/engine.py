@@ -135,7 +135,8 @@ def compress_model(
         auto: regression where the network has one output.
     seed : int
     train, finetune : optional
-        How candidates recover: batch, optimizer, device; epochs, learning rate, distillation.
+        How candidates recover: batch, optimizer, device; epochs, learning rate, distillation. Rows are mixed
+        with each other (`finetune.mixup`), which means nothing where inputs are codes: set it to 0 there.
     quantise : optional
         By default every int8 form is tried and the smallest within its tolerance kept.
 

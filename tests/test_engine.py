@@ -123,6 +123,18 @@ def test_a_grid_keeps_its_convolutions(rows):
     assert found.predict(X).shape == (500, 2)
 
 
+def test_a_network_that_lets_no_column_go_keeps_all_and_loses_units(rows):
+    torch.manual_seed(0)
+    network = fitted(nn.Sequential(nn.LayerNorm(10), nn.Linear(10, 40), nn.ReLU(), nn.Linear(40, 2)), *rows)
+    found = compress_model(network, *rows, Budget(max_metric_drop=0.05), finetune=QUICK)
+
+    assert found.met
+    assert found.columns == tuple(f"x{i}" for i in range(10))
+    assert found.report["compressed"]["macs"] < found.report["reference"]["macs"] / 2
+    assert any("every column is kept" in note for note in found.report["notes"])
+    assert {probe["columns"] for probe in found.report["probes"]} == {1.0}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
 from tasks.models.graph import Graph
 from tasks.pruning.decomposition import pivoted_shares
-from tasks.pruning.inputs import by_column, first_weights, projection
+from tasks.pruning.inputs import by_column, column_weights
 from tasks.training.losses import label_loss
 from tasks.training.scoring import metric
 
@@ -44,14 +44,13 @@ class Evidence:
 
 
 def _weights(graph: Graph, features: Tensor, importance: str) -> Tensor:
-    """All first-layer weights on features, (outputs, d), through the projection where there is one."""
-    V, project = first_weights(graph, features), projection(graph)
-    if V is None or (project is None and not isinstance(graph.reducer, nn.Identity)):
+    V = column_weights(graph, features)
+    if V is None:
         raise EspalierError(
             f"prune: importance {importance} ranks columns by the first linear layer, and this network's "
             "input is read by something else; use importance taylor or permutation"
         )
-    return V if project is None else V @ project.W.T
+    return V
 
 
 def weight(graph: Graph, owner: Tensor, evidence: Evidence) -> Tensor:
@@ -74,11 +73,21 @@ def taylor(graph: Graph, owner: Tensor, evidence: Evidence) -> Tensor:
     """First-order change of a row's loss when a column is set to its mean (Molchanov et al., 2019).
 
     ``s_c = mean_n |sum_{i in c} dL_n/dx_ni (x_ni - mean_i)|``.
+
+    Raises
+    ------
+    EspalierError
+        When the loss has no derivative by the input, as where a network reads codes.
     """
     features = graph.preprocess(evidence.X).detach().requires_grad_(True)
     outputs = graph.network.eval()(graph.reducer(features))
     loss = label_loss(evidence.task, outputs, evidence.y) * len(features)
-    (slope,) = torch.autograd.grad(loss, features)
+    (slope,) = torch.autograd.grad(loss, features, allow_unused=True) if loss.requires_grad else (None,)
+    if slope is None:
+        raise EspalierError(
+            "prune: importance taylor ranks columns by the slope of the loss, and by this network's input "
+            "there is none (it reads codes, as an embedding does); use importance permutation"
+        )
     change = slope * (features.detach() - features.detach().mean(dim=0))
     columns = torch.zeros(len(change), int(owner.max()) + 1)
     return columns.index_add_(1, owner, change).abs().mean(dim=0)

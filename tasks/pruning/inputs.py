@@ -22,7 +22,7 @@ from tasks.models.graph import Graph, regrid
 from tasks.models.layers import Grid, Project, preprocess
 from tasks.pruning.decomposition import RIDGE
 
-__all__ = ["by_column", "first_weights", "input_readers", "narrow", "projection", "unread"]
+__all__ = ["by_column", "column_weights", "first_weights", "input_readers", "narrow", "projection", "unread"]
 
 
 def input_readers(network: nn.Module, example: Tensor) -> tuple[str, ...]:
@@ -72,6 +72,17 @@ def projection(graph: Graph) -> Project | None:
     """Return the linear projection in front of the network, where the reducer is one."""
     parts = list(graph.reducer) if isinstance(graph.reducer, nn.Sequential) else []
     return parts[0] if len(parts) == 1 and isinstance(parts[0], Project) else None
+
+
+def column_weights(graph: Graph, features: Tensor) -> Tensor | None:
+    """All first-layer weights on features, (outputs, d), through the projection where there is one.
+
+    None where features are read by something else.
+    """
+    V, project = first_weights(graph, features), projection(graph)
+    if V is None or (project is None and not isinstance(graph.reducer, nn.Identity)):
+        return None
+    return V if project is None else V @ project.W.detach().T
 
 
 def by_column(values: Tensor, owner: Tensor) -> Tensor:
@@ -162,6 +173,8 @@ def _cut_inputs(graph: Graph, stays: Tensor, fit: _Prediction) -> nn.Module:
     """Take inputs from every layer that reads them, and see that nothing else did."""
     before, example = graph.network, fit.mean.expand(2, -1).clone()
     readers = input_readers(before, example)
+    if not readers:
+        raise EspalierError(_REFUSED)
     positions = torch.nonzero(stays).flatten().tolist()
     steps = [{"module": name, "dim": "in", "kept": positions, "input": True} for name in readers]
     network = copy.deepcopy(before)

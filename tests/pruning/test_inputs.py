@@ -248,6 +248,30 @@ def test_a_grid_keeps_its_shape_and_an_absent_cell_is_zero():
     assert column_scores(graph, plan, "taylor", evidence).shape == (4,)
 
 
+class Codes(nn.Module):
+    """Reads whole numbers; its answer on the row of means is the same with fewer of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes, self.last = nn.Embedding(9, 3), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.last(self.codes(0 * x.long()).mean(dim=1))
+        return out
+
+
+def test_a_network_that_reads_codes_is_refused_and_has_no_slope():
+    graph, X, y = make_graph(nn.Identity(), Codes()), make_rows(), torch.zeros(ROWS, dtype=torch.int64)
+    with pytest.raises(EspalierError, match="no column can be taken"):
+        narrow(graph, make_plan(), [0, 2], X)
+    evidence = Evidence(X, y, X, y, "classification", 0)
+    for frozen in (False, True):
+        graph.requires_grad_(not frozen)
+        with pytest.raises(EspalierError, match="reads codes, as an embedding does"):
+            column_scores(graph, make_plan(), "taylor", evidence)
+    assert column_scores(graph, make_plan(), "permutation", evidence).shape == (4,)
+
+
 @pytest.mark.parametrize("reducer", [nn.Sequential(Pool([2])), nn.Sequential(Dct((1, 4), [2]))])
 def test_another_reducer_is_refused_by_name(reducer):
     graph = make_graph(reducer, Mlp((7,), hidden=(), outputs=2))
