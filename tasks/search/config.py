@@ -26,8 +26,8 @@ class BudgetConfig(Section):
         0.005,
         ge=0,
         le=1,
-        description="validation metric at most this far below the reference's, which counts as the mean from its "
-        "best epoch on, for a picked epoch flatters; null: any",
+        description="validation metric at most this far below the reference's, which counts as the mean from "
+        "its best epoch on, for a picked epoch flatters; null: any",
     )
     max_bytes: int | None = Field(None, ge=1, description="bytes of the exported file")
     max_latency_p50_us: float | None = Field(
