@@ -58,7 +58,7 @@ def accuracies(given: Dense, recipe: Recipe, amount: float) -> Found:
         scope="global",
         schedule="gradual",
         start=start,
-        finetune=FinetuneConfig(epochs=epochs, distil=distil),
+        finetune=FinetuneConfig(epochs=epochs, distil=distil, mixup=0.0, keep="best"),
     )
     pruned = prune(
         copy.deepcopy(network),
