@@ -76,6 +76,8 @@ def meet(bench: Bench, budget: BudgetConfig, *, clock: Callable[[], float] = tim
     """
     tried, reference = Tried(bench, budget, clock, clock() + budget.max_seconds), bench.reference
     criterion = _criterion(tried)
+    if not tried.over:  # nothing removed, perhaps int8: it takes no training
+        tried.recover(setting(0, 0, criterion))
     chosen = _chosen(tried, criterion) if _probe(tried, criterion) else _best(tried, _taken(tried))
     nearest = chosen or _nearest(tried)
     return Met(nearest, reference, chosen is not None, tuple(tried.probes), _notes(tried, nearest, chosen))
@@ -172,16 +174,16 @@ class _Hope:
 
 def _hopes(tried: Tried, criterion: str, guessed: dict[Setting, Figures]) -> dict[Setting, _Hope]:
     """Return what each setting should reach; nothing while none has recovered."""
-    known = {
+    whole = setting(0, 0, criterion)  # has not been trained: no luck in it, and nothing to learn from
+    reached = {
         each: made.figures.metric for each, made in tried.recovered.items() if each.criterion == criterion
     }
-    if not known:
-        return {}
+    sure = {whole: _Hope(reached.pop(whole), 0.0)} if whole in reached else {}
+    if not reached:
+        return sure
     before = {each: figures.metric for each, figures in guessed.items()}
-    found = expected(known, before, list(guessed), tried.bench.noise)
-    hopes = {each: _Hope(*map(float, row)) for each, *row in zip(guessed, *found, strict=True)}
-    whole = setting(0, 0, criterion)
-    return hopes | ({whole: _Hope(known[whole], 0.0)} if whole in known else {})  # as it came: no luck in it
+    found = expected(reached, before, list(guessed), tried.bench.noise)
+    return {each: _Hope(*map(float, row)) for each, *row in zip(guessed, *found, strict=True)} | sure
 
 
 def _taken(tried: Tried) -> dict[Setting, _Hope]:
@@ -230,7 +232,7 @@ def _proposal(
     if not admitted:  # nothing meets the costs: the one that misses by least
         admitted = [min(guessed, key=lambda each: excess(guessed[each], tried.budget))]
     left = [each for each in admitted if each not in tried.recovered]
-    if not left or not hopes:
+    if not left or not all(each in hopes for each in left):
         return left[0] if left else None
     promising = max(left, key=lambda each: hopes[each].mean)
     if tried.budget.objective == "best":
