@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -18,7 +18,6 @@ def teacher(y: torch.Tensor) -> Teacher:
     return Teacher(nn.Linear(2, 3), Tensors(X, y))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 7))
 def test_every_row_has_a_turn_and_lies_between_two_rows_as_does_its_target(epoch, size):
     classes = torch.tensor([0, 1, 2, 0, 1, 2])
