@@ -59,15 +59,15 @@ def test_ctrl_c_says_that_nothing_is_lost(project):
 
 
 def test_a_stage_that_raises_is_one_line_and_the_next_run_goes_on(project):
-    (project.root / "nets" / "mine.py").write_text(
+    (project.root / "nets" / "broken.py").write_text(
         '"""Broken."""\n\n\ndef build(input_shape, outputs):\n    raise ValueError("no such width")\n'
     )
     broken = project.espalier(
-        "run", *settings('model={method: user, builder: "nets.mine:build"}'), check=False
+        "run", *settings('model={method: user, builder: "nets.broken:build"}'), check=False
     )
     assert broken.returncode == 1
     assert "no such width" in broken.stderr
-    (project.root / "nets" / "mine.py").unlink()
+    (project.root / "nets" / "broken.py").unlink()
     model = "model={method: mlp, hidden: [64, 32], dropout: 0.0}"
     assert set(project.run(model).values()) <= {"skipped", "restored"}
 
