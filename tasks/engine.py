@@ -157,9 +157,8 @@ def compress_model(
         rows = [_numeric(part) for part in (parts[0], parts[2])]
         problem = Problem(graph, plan, rows[0], codes[0], rows[1], codes[1], kind, seed, train, finetune)
         wanted = budget or Budget()
-        timed = wanted.max_latency_p50_us is not None or wanted.objective == "fastest"
         form = quantise or AutoQuantisation(method="auto")
-        found = meet(Bench(problem, timed=timed, quantise=form), wanted)
+        found = meet(Bench(problem, timed=wanted.counts_time, quantise=form), wanted)
     return Compressed(found.best.graph, found.best.model, _report(found, wanted, plan))
 
 

@@ -22,7 +22,7 @@ from tasks.models.graph import Graph, regrid
 from tasks.models.layers import Grid, Project, preprocess
 from tasks.pruning.decomposition import RIDGE
 
-__all__ = ["by_column", "column_weights", "first_weights", "input_readers", "narrow", "projection", "unread"]
+__all__ = ["by_column", "column_weights", "input_readers", "narrow", "unread"]
 
 
 def input_readers(network: nn.Module, example: Tensor) -> tuple[str, ...]:
@@ -58,20 +58,18 @@ def input_readers(network: nn.Module, example: Tensor) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def first_weights(graph: Graph, features: Tensor) -> Tensor | None:
-    """Weights of the linear layers that read the network's flat input, (outputs, k); None where none does."""
+def _first_weights(graph: Graph, features: Tensor) -> tuple[Tensor, Project | None] | None:
+    """Weights of the linear layers that read the flat input, (outputs, k), and what projects onto it.
+
+    None where features are read by something else.
+    """
     with torch.no_grad():
         flat = graph.reducer(features[:2]).clone()
     readers = input_readers(graph.network, flat) if flat.ndim == 2 else ()
-    if not readers:
+    project = _projection(graph)
+    if not readers or (project is None and not isinstance(graph.reducer, nn.Identity)):
         return None
-    return torch.cat([_linear(graph.network, name).weight.detach() for name in readers])
-
-
-def projection(graph: Graph) -> Project | None:
-    """Return the linear projection in front of the network, where the reducer is one."""
-    parts = list(graph.reducer) if isinstance(graph.reducer, nn.Sequential) else []
-    return parts[0] if len(parts) == 1 and isinstance(parts[0], Project) else None
+    return torch.cat([_linear(graph.network, name).weight.detach() for name in readers]), project
 
 
 def column_weights(graph: Graph, features: Tensor) -> Tensor | None:
@@ -79,9 +77,10 @@ def column_weights(graph: Graph, features: Tensor) -> Tensor | None:
 
     None where features are read by something else.
     """
-    V, project = first_weights(graph, features), projection(graph)
-    if V is None or (project is None and not isinstance(graph.reducer, nn.Identity)):
+    first = _first_weights(graph, features)
+    if first is None:
         return None
+    V, project = first
     return V if project is None else V @ project.W.detach().T
 
 
@@ -118,7 +117,7 @@ def narrow(graph: Graph, plan: NumericPlan, keep: Sequence[int], X: Tensor) -> G
     fit = _prediction(graph, X, stays)
     made = copy.deepcopy(graph)
     made.columns, made.preprocess = smaller.names, preprocess(smaller)
-    project = projection(graph)
+    project = _projection(graph)
     if project is not None:
         W, b = project.W[stays] + fit.T @ project.W[~stays], project.b + fit.t @ project.W[~stays]
         made.reducer = nn.Sequential(Project(W, b))
@@ -136,9 +135,10 @@ def narrow(graph: Graph, plan: NumericPlan, keep: Sequence[int], X: Tensor) -> G
 
 def unread(graph: Graph, plan: NumericPlan, X: Tensor) -> list[int]:
     """Positions of the columns that no surviving weight reads: without them every answer stays the same."""
-    weights, project = first_weights(graph, graph.preprocess(X[:2])), projection(graph)
-    if weights is None or (project is None and not isinstance(graph.reducer, nn.Identity)):
+    first = _first_weights(graph, graph.preprocess(X[:2]))
+    if first is None:
         return []
+    weights, project = first
     used = (weights != 0).any(dim=0)
     if project is not None:
         used = (project.W[:, used] != 0).any(dim=1)
@@ -217,3 +217,8 @@ def _linear(network: nn.Module, name: str) -> nn.Linear:
     layer = network.get_submodule(name)
     assert isinstance(layer, nn.Linear)
     return layer
+
+
+def _projection(graph: Graph) -> Project | None:
+    parts = list(graph.reducer) if isinstance(graph.reducer, nn.Sequential) else []
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Project) else None

@@ -24,8 +24,7 @@ def prune_to_budget(problem: Problem, config: BudgetedConfig) -> Pruned:
     The network found, the path before it as `front`; its report says whether the budget is met (`met`), what
     the graph that came in costs (`reference`) and every candidate tried (`candidates`).
     """
-    timed = config.max_latency_p50_us is not None or config.objective == "fastest"
-    found = meet(Bench(problem, timed=timed, quantise=config.quantise), config)
+    found = meet(Bench(problem, timed=config.counts_time, quantise=config.quantise), config)
     best = found.best
     assert best.pruned is not None
     log.info(

@@ -39,6 +39,11 @@ class BudgetConfig(Section):
         "smallest", description="smallest file | fastest row | best metric, within the limits"
     )
 
+    @property
+    def counts_time(self) -> bool:
+        """Whether a limit or the objective is about latency."""
+        return self.max_latency_p50_us is not None or self.objective == "fastest"
+
     @model_validator(mode="after")
     def _bounds_something(self) -> BudgetConfig:
         if self.objective != "best" and self.max_metric_drop is None:

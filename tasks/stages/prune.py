@@ -58,8 +58,7 @@ log = logging.getLogger("espalier.prune")
 class _Inputs:
     """What the stage reads; the network's rows, and the same rows as the reference sees them.
 
-    `front` is there for a recipe that takes columns away, `plan` holds the columns of `graph`; `steady` is
-    the reference's validation metric without the luck of the epoch that was picked.
+    `front` is there for a recipe that takes columns away, `plan` holds the columns of `graph`.
     """
 
     graph: Graph
@@ -70,7 +69,6 @@ class _Inputs:
     full: dict[str, Tensors]
     plan: NumericPlan
     front: Front | None
-    steady: float
 
 
 def run(root: Path) -> None:
@@ -112,10 +110,11 @@ def _load(layout: Layout, params: Params) -> _Inputs:
     methods = {params.prune.method, *(step.method for step in _removals(params))}
     plan, needed = cleaner.plan.select(kept), NEED_FRONT & methods
     front = _front(graph, plan, kept, splits) if needed else None
-    return _Inputs(graph, reference, target, reduction, rows, full, plan, front, _steady(layout))
+    return _Inputs(graph, reference, target, reduction, rows, full, plan, front)
 
 
 def _steady(layout: Layout) -> float:
+    """Return the reference's validation metric without the luck of the epoch that was picked."""
     report = artifacts.read_json(layout.report("reference"))
     history = [epoch["valid_metric"] for epoch in report["history"]]  # empty: weights that were given
     return steady_metric(history, report["best_epoch"]) if history else float(report["valid_metric"])
@@ -165,14 +164,14 @@ def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     if isinstance(config, NoPruneConfig):
         return prune_step(0, config, None)
     if isinstance(config, BudgetedConfig):
-        return prune_to_budget(_problem(inputs, params, config), config)
+        return prune_to_budget(_problem(inputs, params, config, Layout(root)), config)
     reference = score(inputs.reference.network, inputs.full["valid"], inputs.target.kind)
     if isinstance(config, StepsConfig):
         return prune_in_steps(network, config.steps, prune_step, reference=reference)
     return prune_one(0, config, prune_step, None, reference=reference)
 
 
-def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig) -> Problem:
+def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig, layout: Layout) -> Problem:
     """Gather what a search works on; the dense reference is what its drop is measured against."""
     front, rows = inputs.front, inputs.rows
     assert front is not None
@@ -188,7 +187,7 @@ def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig) -> Problem
         params.train,
         config.finetune,
         rival=_rival(inputs),
-        floor=inputs.steady,
+        floor=_steady(layout),
         rounds=round_sampler(inputs.reduction, rows["train"].y.numpy(), inputs.target.kind),
     )
 
