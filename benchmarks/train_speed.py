@@ -1,8 +1,8 @@
 """How fast the training loop is: `python -m benchmarks.train_speed` prints seconds and ratios on digits.
 
 Rivals on the same network, rows, batch and epochs, AdamW (scikit-learn: Adam), one thread: a loop over
-DataLoader(TensorDataset), skorch where it is installed, and scikit-learn's MLPClassifier. None scores
-validation rows. Runs take turns, each round from another seed; ratios are paired by round.
+DataLoader(TensorDataset), scikit-learn's MLPClassifier, and skorch (extra `bench`). None scores validation
+rows. Runs take turns, each round from another seed; ratios are paired by round.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def scikit_learn(hidden: tuple[int, ...], rows: Tensors, epochs: int, seed: int)
 
 def skorch(hidden: tuple[int, ...], rows: Tensors, epochs: int, seed: int) -> object:
     """Train skorch's NeuralNetClassifier, quietly and without a validation split."""
-    from skorch import NeuralNetClassifier  # type: ignore[import-not-found]  # not a dependency
+    from skorch import NeuralNetClassifier
 
     net = NeuralNetClassifier(
         _network(hidden, rows, seed),
@@ -129,7 +129,7 @@ def main() -> None:
     for name, hidden in NETWORKS.items():
         print("\n".join(lines(name, measure(hidden, rows, options.epochs, options.rounds))))
     if not find_spec("skorch"):
-        print("\nskorch is not installed: left out.")
+        print("\nskorch is not installed (pip install -c constraints.txt -e .[bench]): left out.")
 
 
 if __name__ == "__main__":
