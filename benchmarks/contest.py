@@ -32,10 +32,10 @@ from tasks.models.zoo import build_network
 from tasks.search.budget import Setting
 from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
-from tasks.search.meet import TRIAL, meet, setting
+from tasks.search.meet import meet
 from tasks.training.batching import Tensors
 
-__all__ = ["DENSE", "DROP", "OURS", "SCRATCH", "SIZED", "SPARSE", "TRIED", "UNITS", "Judged", "contest"]
+__all__ = ["DENSE", "DROP", "OURS", "SCRATCH", "SIZED", "SPARSE", "UNITS", "Judged", "Recording", "contest"]
 
 DROP = 0.005
 SPARSE = (0.9, 0.95)
@@ -44,7 +44,6 @@ SPARSE = (0.9, 0.95)
 DENSE, SCRATCH = "dense", "small net from scratch"
 OURS, SIZED, UNITS = "ours, smallest", "ours, at given sizes", "ours, units alone"
 _BOTH = "AB"
-TRIED = "where the criteria of columns compete"
 
 
 @dataclass(frozen=True)
@@ -173,26 +172,28 @@ def _widths(model: MlpConfig | Cnn1dConfig) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class _Recording(Bench):
+class Recording(Bench):
     """Makes each candidate once, before and after recovery."""
 
     made: dict[Setting, Made] = field(default_factory=dict)
     probed: dict[Setting, Made] = field(default_factory=dict)
 
     def probe(self, setting: Setting) -> Made:
+        """Make it, or recall it."""
         if setting not in self.probed:
             self.probed[setting] = super().probe(setting)
         return self.probed[setting]
 
     def recover(self, setting: Setting) -> Made:
+        """Make it, or recall it."""
         if setting not in self.made:
             self.made[setting] = super().recover(setting)
         return self.made[setting]
 
 
-def _bench(seed: _Seed, made: dict[Setting, Made] | None = None) -> _Recording:
+def _bench(seed: _Seed, made: dict[Setting, Made] | None = None) -> Recording:
     form = AutoQuantisation(method="auto")
-    return _Recording(seed.given.search(seed.epochs), quantise=form, made=dict(made or {}))
+    return Recording(seed.given.search(seed.epochs), quantise=form, made=dict(made or {}))
 
 
 def _ours(seed: _Seed) -> Iterator[_File]:
@@ -200,33 +201,36 @@ def _ours(seed: _Seed) -> Iterator[_File]:
 
     Each of the three has as many recoveries as a library has amounts, the trial of column criteria counted.
     """
-    bench = _bench(seed)
-    smallest = BudgetConfig(max_metric_drop=DROP, max_seconds=len(seed.amounts))
-    _search(bench, smallest)
-    found = tuple(bench.made.values())
-    trial = [made for made in found if made.setting in {setting(*at, made.setting.criterion) for at in TRIAL}]
-    for made in found:
+    bench, count = _bench(seed), len(seed.amounts)
+    _search(bench, BudgetConfig(max_metric_drop=DROP, max_seconds=count))
+    for made in bench.made.values():
         yield _made(OURS, made)
     units = [bench.recover(Setting(1.0, round(1 - amount, 4))) for amount in seed.amounts]
-    sizes = [len(made.model) for made in units[len(trial) :]]
     for made in units:
         yield _made(UNITS, made)
-    for made in trial:
-        yield replace(_made(SIZED, made), note=TRIED)
-    own = _bench(seed, {made.setting: made for made in trial})
-    for size in sizes:
-        yield _made(SIZED, _largest_metric(own, size))
+    for made in _sized(_bench(seed), [len(made.model) for made in units]):
+        yield _made(SIZED, made)
 
 
-def _search(bench: _Recording, budget: BudgetConfig) -> Made:
-    """Search with a clock that counts recoveries."""
-    return meet(bench, budget, clock=lambda: float(len(bench.made))).best
+def _sized(bench: Recording, sizes: Sequence[int]) -> list[Made]:
+    """Make what should be best within each of the smaller sizes: one recovery a size, after the trial.
+
+    What has recovered for one size tells the search for the next.
+    """
+    trial = 1 + len(bench.criteria)
+    for size in sizes[trial:]:
+        budget = BudgetConfig(objective="best", max_metric_drop=None, max_bytes=size, max_seconds=1)
+        if not bench.made:
+            _search(bench, budget.model_copy(update={"max_seconds": trial + 1}))
+        else:
+            _search(bench, budget)
+    return list(bench.made.values())
 
 
-def _largest_metric(bench: _Recording, allowed: int) -> Made:
-    """Return the candidate that should be best within so many bytes, after at most one more recovery."""
-    budget = BudgetConfig(objective="best", max_metric_drop=None, max_bytes=allowed, max_seconds=1)
-    return _search(bench, budget)
+def _search(bench: Recording, budget: BudgetConfig) -> Made:
+    """Search with a clock that counts recoveries, knowing what has recovered before."""
+    known = tuple(bench.made.values())
+    return meet(bench, budget, known=known, clock=lambda: float(len(bench.made))).best
 
 
 def _made(method: str, made: Made) -> _File:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.contest import DENSE, DROP, OURS, SIZED, SPARSE, TRIED, UNITS, Judged
+from benchmarks.contest import DENSE, DROP, OURS, SIZED, SPARSE, UNITS, Judged
 from benchmarks.hypervolume import Point, hypervolume
 from benchmarks.rivals import PEERS
 
@@ -76,7 +76,7 @@ def _row(method: str, here: Sequence[Judged], dense: Mapping[int, Judged]) -> Ro
         points = [Point(each.bytes, each.valid, each.test) for each in candidates]
         volumes.append(hypervolume(points, reference.test - BELOW, reference.bytes))
     files, held = zip(*chosen, strict=True)
-    notes = tuple(dict.fromkeys(each.note for each in own if each.note not in ("", TRIED)))
+    notes = tuple(dict.fromkeys(each.note for each in own if each.note))
     return Row(method, files, sum(held), tuple(volumes), notes)
 
 
@@ -157,38 +157,6 @@ def _losses(run: Run) -> Iterator[str]:
                     )
 
 
-def _equal_bytes(run: Run) -> str:
-    """Columns and units together beside units alone, amount by amount: test metric and bytes."""
-    lines = []
-    for name in run.sets():
-        own = [each for each in run.found if each.set == name]
-        pairs = [_of(own, method) for method in (SIZED, UNITS)]
-        for amount, *each in zip(run.amounts, *pairs, strict=False):
-            joint, units = each
-            if any(one.note == TRIED for one in joint):
-                continue
-            gains = [100 * (a.test - b.test) for a, b in zip(joint, units, strict=True)]
-            lines.append(
-                [
-                    name,
-                    f"{amount:g}",
-                    *(f"{statistics.median(e.bytes for e in group):,.0f}" for group in (joint, units)),
-                    *(f"{100 * statistics.mean(e.test for e in group):.1f}" for group in (joint, units)),
-                    f"{statistics.mean(gains):+.1f} ({min(gains):+.1f} to {max(gains):+.1f})",
-                ]
-            )
-    return _table(
-        ["set", "amount", "bytes, both", "bytes, units", "test, both", "test, units", "points gained"], lines
-    )
-
-
-def _of(own: Sequence[Judged], method: str) -> list[list[Judged]]:
-    """Return a method's candidates, place by place: one of each seed."""
-    seeds = dict.fromkeys(each.seed for each in own)
-    by_seed = [[each for each in own if (each.method, each.seed) == (method, seed)] for seed in seeds]
-    return [list(place) for place in zip(*by_seed, strict=True)]
-
-
 def _bytes(row: Row) -> float:
     return statistics.median(each.bytes for each in row.picked)
 
@@ -208,7 +176,6 @@ def page(run: Run) -> str:
     for table in _TABLES:
         parts += [f"## Hypervolumes, table {table}", _summary(run, table)]
     parts += ["## Where another method wins", _WINS, "\n".join(losses)]
-    parts += ["## Columns and units together, in as many bytes as units alone", _equal_bytes(run)]
     for table, title in _TABLES.items():
         parts.append(f"## {title}")
         for name in run.sets():
@@ -243,9 +210,9 @@ libraries remove {amounts} of every layer's units, unstructured ones
 
 - `{OURS}`: the budget search, columns and units together, for the smallest file that is good enough.
 - `{UNITS}`: decomposition pruning at the libraries' amounts, all columns kept.
-- `{SIZED}`: columns and units together, what should be best within the bytes of each of the smaller ones of
-  those files; before, the criteria of columns compete. Each of the three has {len(run.amounts)} recoveries in
-  all, as a structured library has.
+- `{SIZED}`: columns and units together: what should be best within the bytes of each of the smaller ones of
+  those files, one recovery each; before, the criteria of columns compete, beside all columns. Each of the
+  three has {len(run.amounts)} recoveries in all, as a structured library has.
 - `small net from scratch`: the dense network's widths halved until the validation metric is more than
   {100 * DROP:g} points down, each trained as long as the others in all.
 

@@ -5,24 +5,18 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 from tasks.search.budget import Figures, Setting, excess, shortfall
 from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
-from tasks.search.surface import expected, interpolated
+from tasks.search.surface import expected
+from tasks.search.trial import Ranked, trial
 from tasks.search.tried import Tried
 
-__all__ = ["COLUMNS", "MOST_RECOVERIES", "TRIAL", "UNITS", "Met", "meet", "setting"]
-
-COLUMNS, UNITS = range(7), range(17)
-"""Halvings of the columns and of the units that a search looks at, in half steps."""
-
-TRIAL = ((1, 4), (3, 4))
-"""Where the criteria compete, in the same half steps."""
+__all__ = ["MOST_RECOVERIES", "Met", "meet"]
 
 MOST_RECOVERIES = 20
 _FAIR = 0.1
@@ -52,20 +46,28 @@ class Met:
     notes: tuple[str, ...]
 
 
-def meet(bench: Bench, budget: BudgetConfig, *, clock: Callable[[], float] = time.monotonic) -> Met:
+def meet(
+    bench: Bench,
+    budget: BudgetConfig,
+    *,
+    known: Iterable[Made] = (),
+    clock: Callable[[], float] = time.monotonic,
+) -> Met:
     """Find the graph that meets a budget, and is smallest, fastest or best within it.
 
     Every choice is made on validation rows. First the criteria that rank columns compete, with full recovery,
-    at two settings. Then a grid of candidates without recovery says what each combination of columns and
-    units costs, and what it loses at once. A response surface over the candidates that have recovered says
-    what the others would reach: the cheapest one that should be good enough recovers next and the surface is
-    drawn anew, until none cheaper than the one in hand is expected to do.
+    at two shares of the columns, beside a candidate with all columns. Then a grid of candidates without
+    recovery says what each combination of columns and units costs, and what it loses at once. A response
+    surface over the candidates that have recovered says what the others would reach: the one that promises
+    most recovers next and the surface is drawn anew, until none is expected to improve on the one in hand.
 
     Parameters
     ----------
     bench : Bench
         Makes and measures candidates.
     budget : BudgetConfig
+    known : iterable of Made
+        Candidates of this bench that have recovered before: they are not made again.
     clock : callable
         Seconds, for the time box: no recovery begins that is not expected to end within it.
 
@@ -75,48 +77,21 @@ def meet(bench: Bench, budget: BudgetConfig, *, clock: Callable[[], float] = tim
         With `met` False and the nearest candidate when no candidate tried meets the budget.
     """
     tried, reference = Tried(bench, budget, clock, clock() + budget.max_seconds), bench.reference
-    criterion = _criterion(tried)
+    for made in known:
+        tried.recovered[made.setting] = made
+    ranked = trial(tried)
     if not tried.over:  # nothing removed, perhaps int8: it takes no training
-        tried.recover(setting(0, 0, criterion))
-    chosen = _chosen(tried, criterion) if _probe(tried, criterion) else _best(tried, _taken(tried))
+        tried.recover(ranked.setting(0, 0))
+    chosen = _chosen(tried, ranked) if ranked.probe(tried) else _best(tried, _taken(tried))
     nearest = chosen or _nearest(tried)
     return Met(nearest, reference, chosen is not None, tuple(tried.probes), _notes(tried, nearest, chosen))
 
 
-def setting(columns: int, units: int, criterion: str) -> Setting:
-    """Return the setting of so many half steps of halving."""
-    return Setting(0.5 ** (columns / 2), 0.5 ** (units / 2), criterion)
-
-
-def _criterion(tried: Tried) -> str:
-    """Return the criterion whose columns do best after recovery; the first one where there is no time."""
-    criteria = tried.bench.criteria
-    for steps, each in product(TRIAL, criteria):
-        if not tried.full:
-            tried.recover(setting(*steps, each))
-    known = tried.recovered
-    complete = [each for each in criteria if all(setting(*steps, each) in known for steps in TRIAL)]
-
-    def reached(criterion: str) -> float:
-        return sum(known[setting(*steps, criterion)].figures.metric for steps in TRIAL)
-
-    return max(complete, key=reached, default=criteria[0])
-
-
-def _probe(tried: Tried, criterion: str) -> bool:
-    """Probe the whole steps of the grid; False when the time ends before."""
-    for columns, units in product(COLUMNS[::2], UNITS[::2]):
-        if tried.over and tried.probed:
-            return False
-        tried.probe(setting(columns, units, criterion))
-    return True
-
-
-def _chosen(tried: Tried, criterion: str) -> Made | None:
+def _chosen(tried: Tried, ranked: Ranked) -> Made | None:
     """Recover what the surface proposes, as long as it does; return the best within the budget."""
-    guessed = _guessed(tried, criterion)
+    guessed = ranked.guessed(tried)
     while True:
-        hopes = _hopes(tried, criterion, guessed)
+        hopes = _hopes(tried, ranked, guessed)
         chosen = _best(tried, hopes)
         if tried.full or tried.recoveries >= MOST_RECOVERIES:
             return chosen
@@ -127,28 +102,13 @@ def _chosen(tried: Tried, criterion: str) -> Made | None:
         guessed[wanted] = tried.probed[wanted].figures
 
 
-def _guessed(tried: Tried, criterion: str) -> dict[Setting, Figures]:
-    """Return what every setting costs, and its metric before recovery: interpolated where not probed."""
-    coarse = [setting(columns, units, criterion) for columns, units in product(COLUMNS[::2], UNITS[::2])]
-    fine = [setting(columns, units, criterion) for columns, units in product(COLUMNS, UNITS)]
-
-    def over(name: str) -> list[float]:
-        values = {each: float(getattr(tried.probed[each].figures, name)) for each in coarse}
-        return [float(value) for value in interpolated(values, fine)]
-
-    costs = zip(*map(over, ("bytes", "macs", "latency_us", "metric")), strict=True)
-    guessed = {
-        each: Figures(round(size), round(macs), wait, metric)
-        for each, (size, macs, wait, metric) in zip(fine, costs, strict=True)
-    }
-    own = {each: made.figures for each, made in tried.probed.items() if each.criterion == criterion}
-    return guessed | own
-
-
 def _corrected(tried: Tried, guessed: dict[Setting, Figures]) -> dict[Setting, Figures]:
     """Multiply guessed bytes by what files turned out to have: before recovery int8 is an estimate."""
-    pairs = ((made.figures.bytes, tried.probed[each].figures.bytes) for each, made in tried.recovered.items())
-    ratios = [became / estimated for became, estimated in pairs]
+    ratios = [
+        made.figures.bytes / tried.probed[each].figures.bytes
+        for each, made in tried.recovered.items()
+        if each in tried.probed
+    ]
     if not ratios:
         return guessed
     ratio = statistics.median(ratios)
@@ -171,13 +131,18 @@ class _Hope:
         """Probability."""
         return 0.5 * math.erfc((floor - self.mean) / max(self.deviation, 1e-12) / 2**0.5)
 
+    def over(self, level: float) -> float:
+        """Expected improvement on a level: E max(metric - level, 0) (Jones et al., 1998)."""
+        spread = max(self.deviation, 1e-12)
+        z = (self.mean - level) / spread
+        density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+        return spread * density + (self.mean - level) * self.above(level)
 
-def _hopes(tried: Tried, criterion: str, guessed: dict[Setting, Figures]) -> dict[Setting, _Hope]:
+
+def _hopes(tried: Tried, ranked: Ranked, guessed: dict[Setting, Figures]) -> dict[Setting, _Hope]:
     """Return what each setting should reach; nothing while none has recovered."""
-    whole = setting(0, 0, criterion)  # has not been trained: no luck in it, and nothing to learn from
-    reached = {
-        each: made.figures.metric for each, made in tried.recovered.items() if each.criterion == criterion
-    }
+    whole = ranked.setting(0, 0)  # has not been trained: no luck in it, and nothing to learn from
+    reached = {each: made.figures.metric for each, made in tried.recovered.items() if each in guessed}
     sure = {whole: _Hope(reached.pop(whole), 0.0)} if whole in reached else {}
     if not reached:
         return sure
@@ -236,7 +201,11 @@ def _proposal(
         return left[0] if left else None
     promising = max(left, key=lambda each: hopes[each].mean)
     if tried.budget.objective == "best":
-        return None if chosen and hopes[promising].mean <= hopes[chosen.setting].mean else promising
+        if chosen is None:
+            return promising
+        level = hopes[chosen.setting].mean
+        hopeful = max(left, key=lambda each: hopes[each].over(level))
+        return hopeful if hopes[hopeful].over(level) >= _FAIR * tried.bench.noise else None
     most = max(map(tried.cost, guessed.values())) if chosen is None else tried.cost(chosen.figures)
 
     def gain(each: Setting) -> float:

@@ -80,7 +80,7 @@ class Tried:
     def _twin(self, probed: Made) -> Made | None:
         """Return what a recovered candidate of the same columns and as many multiply-adds became."""
         for setting, made in self.recovered.items():
-            other = self.probed[setting]
+            other = self.probed.get(setting, made)
             if (other.keep, other.figures.macs) == (probed.keep, probed.figures.macs):
                 return made
         return None
@@ -94,6 +94,12 @@ class Tried:
     def cost(self, figures: Figures) -> float:
         """Return what the objective counts."""
         return cost(figures, self.budget)
+
+    @property
+    def limited(self) -> bool:
+        """Whether a cost has a limit."""
+        budget = self.budget
+        return any((budget.max_bytes, budget.max_latency_p50_us, budget.max_macs))
 
     def admits(self, figures: Figures) -> bool:
         """Whether the limits on costs are met."""

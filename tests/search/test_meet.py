@@ -11,7 +11,8 @@ import pytest
 from tasks.search.budget import Figures, Setting
 from tasks.search.candidates import Made
 from tasks.search.config import BudgetConfig
-from tasks.search.meet import COLUMNS, MOST_RECOVERIES, UNITS, meet, setting
+from tasks.search.meet import MOST_RECOVERIES, meet
+from tasks.search.trial import COLUMNS, UNITS, Ranked
 
 
 def columns(setting: Setting) -> tuple[int, ...]:
@@ -62,7 +63,7 @@ def test_the_smallest_within_the_drop_is_smaller_than_any_of_the_coarse_grid(dro
     found = search(world, max_metric_drop=drop)
     allowed = [
         world.figures(made, world.lost(made)).bytes
-        for made in (setting(c, u, "decomposition") for c in COLUMNS[::2] for u in UNITS[::2])
+        for made in (EVERY.setting(c, u) for c in COLUMNS[::2] for u in UNITS[::2])
         if world.lost(made) <= 0.8 * drop
     ]
     assert found.met
@@ -115,6 +116,7 @@ def test_every_probe_is_recorded_with_its_figures():
     assert {(0.5 ** (c / 2), 0.5 ** (u / 2)) for c in COLUMNS[::2] for u in UNITS[::2]} <= probed
 
 
+EVERY = Ranked(dict.fromkeys((1, 3), "decomposition"))
 LUCKY = Setting(1.0, 0.125)
 
 
@@ -214,3 +216,45 @@ def test_no_recovery_begins_that_would_end_after_the_time():
     world = World()
     search(world, max_metric_drop=0.05, max_seconds=95)
     assert world.seconds <= 95
+
+
+class ByPlace(World):
+    """The first criterion ranks few columns better, the second one many."""
+
+    criteria = ("decomposition", "weight")
+
+    def recover(self, setting: Setting) -> Made:
+        made = super().recover(setting)
+        better = (setting.criterion == "weight") == (setting.columns > 0.49)
+        lifted = made.figures.metric + (0.03 if better and setting.columns < 1 else 0.0)
+        return replace(made, figures=replace(made.figures, metric=lifted))
+
+
+def test_few_columns_may_be_ranked_by_another_criterion_than_many():
+    found = search(ByPlace(), max_metric_drop=0.06)
+    beside_the_trial = [probe for probe in found.probes if probe["columns"] < 1 and probe["units"] != 0.25]
+    ranked = {(probe["columns"] > 0.49, probe["criterion"]) for probe in beside_the_trial}
+    assert ranked == {(True, "weight"), (False, "decomposition")}
+
+
+def test_what_is_known_is_not_made_again_and_tells_about_other_limits():
+    world = World()
+    first = search(world, objective="best", max_metric_drop=None, max_bytes=3_000)
+    made = [world.recover(each) for each in dict.fromkeys(world.recoveries)]
+    world.recoveries.clear()
+    again = meet(
+        world,
+        BudgetConfig(objective="best", max_metric_drop=None, max_bytes=3_000),
+        known=made,
+        clock=lambda: world.seconds,
+    )
+    assert not world.recoveries
+    assert again.best.setting == first.best.setting
+
+
+def test_where_bytes_are_limited_the_criteria_compete_within_the_limit():
+    world = TwoCriteria()
+    search(world, objective="best", max_metric_drop=None, max_bytes=600)
+    trained = [each for each in world.recoveries if each.columns < 1]
+    assert trained
+    assert all(world.figures(each, 0.0).bytes <= 600 for each in trained)
