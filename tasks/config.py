@@ -28,6 +28,7 @@ from tasks.reduction.config import ReduceConfig
 from tasks.schema import fields_at, parse_section, unknown_key
 from tasks.search.config import PruneSection
 from tasks.settings import Section
+from tasks.study.config import StudyConfig
 from tasks.training.config import ReferenceConfig, TrainConfig
 
 __all__ = [
@@ -69,6 +70,7 @@ class Params(Section):
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="stage evaluate")
     measure: MeasureConfig = Field(default_factory=MeasureConfig, description="stage measure")
     registry: RegistryConfig = Field(default_factory=RegistryConfig, description="after the stages")
+    study: StudyConfig = Field(default_factory=StudyConfig, description="`espalier study`; no stage reads it")
 
 
 def _read_yaml(text: str, yaml: YAML | None = None) -> Any:

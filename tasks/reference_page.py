@@ -44,6 +44,8 @@ def _kind(annotation: Any) -> str:
     if get_origin(annotation) is dict:
         key, value = get_args(annotation)
         return f"{_kind(key)}: {_kind(value)}"
+    if members(annotation):
+        return f"{{{', '.join(annotation.model_fields)}}}"
     names = {int: "integer", float: "number", str: "text", bool: "true / false"}
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
 

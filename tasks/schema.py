@@ -74,7 +74,7 @@ def _walk(location: Sequence[str | int], raw: object) -> Iterator[str]:
         if isinstance(raw, Mapping):
             if raw.get("method") == step and (step not in raw or step == following):
                 continue
-            if step not in raw and str(step).startswith("dict["):
+            if step not in raw and str(step).startswith(("dict[", "[key]")):
                 continue
             yield str(step)
             raw = raw.get(step)

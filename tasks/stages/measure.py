@@ -91,7 +91,7 @@ def run(root: Path) -> None:
         measured = {**speed, **told}
         write_json(layout.report("measure"), measured)
         write_csv(layout.plot("rows"), rows_table(rows))
-        recipe = params.model_dump(mode="json", exclude={"registry"})
+        recipe = params.model_dump(mode="json", exclude={"registry", "study"})
         write_text(layout.html, render(facts(layout, recipe, cleaner, measured)))
     for name, found in measured["latency"].items():
         log.info("%s: %.1f us a row, %.0f rows/s", name, found["p50_us"], found["rows_per_s"])

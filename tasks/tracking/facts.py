@@ -122,7 +122,7 @@ class Facts(Reports):
 
     def parameters(self, model: str) -> dict[str, str]:
         """Return the flat parameters that made `model`, every 'auto' resolved; all models share the keys."""
-        flat = dict(_flat(self.params.model_dump(mode="json", by_alias=True)))
+        flat = dict(_flat(self.params.model_dump(mode="json", by_alias=True, exclude={"study"})))
         modes = {f"{key}.mode": value for key, value in flat.items() if value == "auto"}
         flat |= modes | self._resolved(flat) | self._undone(model)
         return {key: _text(value) for key, value in flat.items()}

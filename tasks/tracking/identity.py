@@ -33,7 +33,8 @@ def result_hashes(lock: Mapping[str, str]) -> dict[str, str]:
 
 def identity(params: Params, lock: Mapping[str, str]) -> str:
     """Return the hex SHA-256 of a result's output hashes and parameters."""
-    facts = [result_hashes(lock), params.model_dump(mode="json", by_alias=True, exclude={"registry"})]
+    settings = params.model_dump(mode="json", by_alias=True, exclude={"registry", "study"})
+    facts = [result_hashes(lock), settings]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
