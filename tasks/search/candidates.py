@@ -26,6 +26,7 @@ from tasks.pruning.config import StructuredConfig
 from tasks.pruning.inputs import column_weights, narrow
 from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
+from tasks.search.luck import spread
 from tasks.search.problem import Problem
 from tasks.training.batching import Tensors
 from tasks.training.scoring import metric
@@ -40,6 +41,7 @@ _WHOLE = (
     "every column is kept: what reads them first is neither linear nor a grid, so none can be taken away; "
     "units alone are chosen"
 )
+_WORSE = "recovery made it worse on validation rows; kept as it was before"
 _WARM, _CALLS = 20, 300
 _INT8_PRICE = 200  # bytes of scales, zero points and nodes beside a matrix in int8
 
@@ -78,6 +80,11 @@ class Made:
         """What could not be done as asked."""
         told = () if self.pruned is None else tuple(self.pruned.report["notes"])
         return (_WHOLE, *told) if self.whole else told
+
+
+def _noted(pruned: Pruned, note: str) -> Pruned:
+    """Return the same network with one note more in its report."""
+    return replace(pruned, report={**pruned.report, "notes": [*pruned.report["notes"], note]})
 
 
 def latency_us(model: bytes, columns: int) -> float:
@@ -148,37 +155,31 @@ class Bench:
 
     @cached_property
     def noise(self) -> float:
-        """Standard deviation by which a candidate's metric on these rows differs from that on endless ones.
-
-        Half of that of one network's accuracy (binomial) or R2 (Olkin and Finn, 1995): two networks of one
-        origin err on the same rows. That of R2 is largest at 1/3; below, where the formula does not hold, it
-        counts as there.
-        """
-        reached, rows = self.reference.metric, len(self.problem.y_valid)
-        if self.problem.task == "classification":
-            share = min(max(reached, 0.0), 1.0)
-            spread = math.sqrt(share * (1 - share))
-        else:
-            share = max(reached, 1 / 3)
-            spread = 2 * (1 - share) * math.sqrt(share)
-        return max(spread / 2, 1 / math.sqrt(rows)) / math.sqrt(rows)
+        """Standard deviation by which a candidate's metric differs from that on endless rows."""
+        return spread(self.problem.task, self.reference.metric, len(self.problem.y_valid))
 
     @cached_property
     def reference(self) -> Figures:
         """What the graph that came in costs, and how it does."""
-        figures = self._made(Setting(1.0, 1.0), epochs=0, timed=True).figures
+        whole = Setting(1.0, 1.0)
+        figures = self._measured(whole, self._pruned(whole, 0), deployed=False, timed=True).figures
         return figures if self.problem.floor is None else replace(figures, metric=self.problem.floor)
 
     def probe(self, setting: Setting) -> Made:
         """Make a candidate without recovery: the cheap prediction of what it could become."""
         possible = self._possible(setting)
         if possible not in self._probed:
-            self._probed[possible] = self._made(possible, epochs=0, timed=self.timed)
+            made = self._pruned(possible, 0)
+            self._probed[possible] = self._measured(possible, made, deployed=False, timed=self.timed)
         return self._probed[possible]
 
     def recover(self, setting: Setting) -> Made:
-        """Make a candidate and let it recover in full."""
-        return self._made(self._possible(setting), epochs=self.problem.finetune.epochs, timed=True)
+        """Make a candidate and let it recover in full; it stays as it was where that made it worse."""
+        possible = self._possible(setting)
+        before, after = self.probe(possible).pruned, self._pruned(possible, self.problem.finetune.epochs)
+        assert before is not None
+        best = after if after.valid_metric >= before.valid_metric else _noted(before, _WORSE)
+        return self._measured(possible, best, deployed=True, timed=True)
 
     def _possible(self, setting: Setting) -> Setting:
         """Return the setting, with every column where none can be taken away."""
@@ -197,15 +198,15 @@ class Bench:
             self._known[key] = _Narrowed(graph, tuple(keep), *problem.tensors(graph, keep))
         return self._known[key]
 
-    def _made(self, setting: Setting, *, epochs: int, timed: bool) -> Made:
+    def _pruned(self, setting: Setting, epochs: int) -> Pruned:
+        """Return the network of a setting after so many epochs of recovery."""
         problem, given = self.problem, self._narrowed(setting)
-        graph, keep, train, valid = given.graph, given.keep, given.train, given.valid
         config = self._config(setting, epochs)
-        pruned = prune(
-            graph.network,
+        return prune(
+            given.graph.network,
             config,
-            train,
-            valid,
+            given.train,
+            given.valid,
             problem.train,
             task=problem.task,
             outputs=problem.outputs,
@@ -214,14 +215,18 @@ class Bench:
             mixing=problem.lessons.mixtures(config.finetune),
             rounds=problem.rounds,
         )
-        made = graph.with_parts(network=pruned.network).eval()
+
+    def _measured(self, setting: Setting, pruned: Pruned, *, deployed: bool, timed: bool) -> Made:
+        """Measure a network: its final form where `deployed`, else with int8 estimated."""
+        given = self._narrowed(setting)
+        made = given.graph.with_parts(network=pruned.network).eval()
         folded = fold(made)
         fp32 = to_model(folded)
-        kept, lost = self._form(fp32, keep) if epochs else (serialised(fp32), 0.0)
-        size = len(kept) if epochs or timed else self._estimate(fp32)
-        wait = latency_us(kept, len(keep)) if timed else 0.0
+        kept, lost = self._form(fp32, given.keep) if deployed else (serialised(fp32), 0.0)
+        size = len(kept) if deployed or timed else self._estimate(fp32)
+        wait = latency_us(kept, len(given.keep)) if timed else 0.0
         figures = Figures(size, multiply_adds(folded), wait, pruned.valid_metric - lost)
-        return Made(setting, made, figures, kept, keep, pruned, self.whole)
+        return Made(setting, made, figures, kept, given.keep, pruned, self.whole)
 
     def _form(self, fp32: ModelProto, keep: Sequence[int]) -> tuple[bytes, float]:
         """Return the file that is kept of a recovered candidate, and what its metric loses by int8."""
@@ -253,7 +258,7 @@ class Bench:
 
     def _config(self, setting: Setting, epochs: int) -> StructuredConfig:
         finetune = self.problem.finetune.model_copy(update={"epochs": epochs})
-        recovers_inputs = setting.columns < 1 and setting.units == 1 and epochs
-        least = 1e-9 if recovers_inputs else 0.0  # nothing to remove, yet something to recover from
+        fewer_inputs = setting.columns < 1 and setting.units == 1
+        least = 1e-9 if fewer_inputs else 0.0  # no unit to remove, yet something to recover from
         amount = max(1.0 - setting.units, least)
         return StructuredConfig(amount=amount, importance=PREDICTOR, finetune=finetune)

@@ -27,7 +27,8 @@ class BudgetConfig(Section):
         ge=0,
         le=1,
         description="validation metric at most this far below the reference's, which counts as the mean from "
-        "its best epoch on, for a picked epoch flatters; null: any",
+        "its best epoch on, for a picked epoch flatters (but at most by what these rows leave to luck); "
+        "null: any",
     )
     max_bytes: int | None = Field(None, ge=1, description="bytes of the exported file")
     max_latency_p50_us: float | None = Field(

@@ -36,6 +36,7 @@ from tasks.reduction.rows import round_sampler
 from tasks.search.budgeted import prune_to_budget
 from tasks.search.candidates import PREDICTOR
 from tasks.search.config import BudgetedConfig
+from tasks.search.luck import settled
 from tasks.search.problem import Problem
 from tasks.search.steps import PruneStep, prune_in_steps, prune_one
 from tasks.stages.common import declared_deps, stage_main, timed
@@ -45,7 +46,6 @@ from tasks.training.device import runtime
 from tasks.training.fit import EpochRecord, Rounds, fit
 from tasks.training.mixing import Teacher
 from tasks.training.progress import progress
-from tasks.training.records import steady_metric
 from tasks.training.scoring import score
 from tasks.training.tensors import split_tensors
 
@@ -113,11 +113,11 @@ def _load(layout: Layout, params: Params) -> _Inputs:
     return _Inputs(graph, reference, target, reduction, rows, full, plan, front)
 
 
-def _steady(layout: Layout) -> float:
-    """Return the reference's validation metric without the luck of the epoch that was picked."""
+def _floor(layout: Layout, task: str, rows: int) -> float:
+    """Return the reference's validation metric, on so many rows, without the luck of the epoch picked."""
     report = artifacts.read_json(layout.report("reference"))
     history = [epoch["valid_metric"] for epoch in report["history"]]  # empty: weights that were given
-    return steady_metric(history, report["best_epoch"]) if history else float(report["valid_metric"])
+    return settled(history, report["best_epoch"], task, rows) if history else float(report["valid_metric"])
 
 
 def _removals(params: Params) -> tuple[StepConfig, ...]:
@@ -187,7 +187,7 @@ def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig, layout: La
         params.train,
         config.finetune,
         rival=_rival(inputs),
-        floor=_steady(layout),
+        floor=_floor(layout, inputs.target.kind, len(rows["valid"])),
         rounds=round_sampler(inputs.reduction, rows["train"].y.numpy(), inputs.target.kind),
     )
 

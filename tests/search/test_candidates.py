@@ -1,30 +1,110 @@
-import math
-from types import SimpleNamespace
+"""A candidate made, recovered and measured, on six columns of which two say the class."""
 
+from __future__ import annotations
+
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from tasks.search.budget import Figures
+from tasks.data.plan import NumericPlan
+from tasks.export.config import AutoQuantisation
+from tasks.export.onnx import run_onnx, session
+from tasks.models.graph import Graph
+from tasks.models.layers import Softmax, preprocess
+from tasks.pruning.config import FinetuneConfig
+from tasks.search.budget import Setting
 from tasks.search.candidates import Bench
+from tasks.search.luck import spread
+from tasks.search.problem import Problem
+from tasks.training.batching import Tensors
+from tasks.training.config import TrainConfig
+from tasks.training.fit import fit
+
+COLUMNS, HALF = 6, Setting(0.5, 0.5)
+KEPT = "recovery made it worse on validation rows; kept as it was before"
 
 
-def noise(task: str, reached: float, rows: int) -> float:
-    bench = Bench(SimpleNamespace(task=task, y_valid=range(rows)))
-    bench.__dict__["reference"] = Figures(1, 1, 1.0, reached)
-    return bench.noise
+def plan() -> NumericPlan:
+    zeros, ones = np.zeros(COLUMNS, np.float32), np.ones(COLUMNS, np.float32)
+    return NumericPlan(
+        tuple("abcdef"), (0,) * COLUMNS, zeros, -np.inf * ones, np.inf * ones, (), zeros, ones, None, None
+    )
 
 
-def test_the_noise_of_an_accuracy_is_half_the_binomial_one():
-    assert noise("classification", 0.8, 100) == pytest.approx(0.5 * math.sqrt(0.8 * 0.2 / 100))
+def drawn(rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    X = torch.randn(rows, COLUMNS, generator=torch.Generator().manual_seed(seed))
+    return X, (X[:, 1] + X[:, 4] > 0).long()
 
 
-def test_it_is_never_below_one_row():
-    assert noise("classification", 1.0, 50) == pytest.approx(1 / 50)
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    torch.manual_seed(0)
+    X, y = drawn(200, 0)
+    network = nn.Sequential(nn.Linear(COLUMNS, 16), nn.ReLU(), nn.Linear(16, 2))
+    trained = fit(
+        network,
+        Tensors(X, y),
+        None,
+        TrainConfig(epochs=30, lr=0.02),
+        task="classification",
+        outputs=2,
+        seed=0,
+    )
+    given = plan()
+    labels = ("no", "yes")
+    return Graph(
+        given.names, preprocess(given), nn.Identity(), trained.network, Softmax(), "classification", labels
+    ).eval()
 
 
-def test_the_noise_of_r2_is_half_that_of_olkin_and_finn():
-    assert noise("regression", 0.6, 400) == pytest.approx(0.4 * math.sqrt(0.6) / 20)
+def bench(graph: Graph, **finetune: object) -> Bench:
+    X, y, valid, y_valid = *drawn(200, 0), *drawn(100, 1)
+    problem = Problem(
+        graph, plan(), X, y, valid, y_valid, "classification", 0, TrainConfig(), FinetuneConfig(**finetune)
+    )
+    return Bench(problem, quantise=AutoQuantisation(method="auto"))
 
 
-@pytest.mark.parametrize("reached", [0.1, 0.0, -3.0])
-def test_a_poor_r2_is_as_uncertain_as_the_most_uncertain_one(reached):
-    assert noise("regression", reached, 400) == pytest.approx(noise("regression", 1 / 3, 400))
+def test_a_candidate_that_recovery_makes_worse_stays_as_it_was(graph):
+    made = bench(graph, epochs=2, lr=30.0)
+    before, after = made.probe(HALF), made.recover(HALF)
+
+    assert after.pruned.network is before.pruned.network
+    assert after.pruned.history == ()
+    assert KEPT in after.notes
+    assert KEPT not in before.notes
+
+
+def test_what_is_kept_so_is_measured_in_the_form_that_is_deployed(graph):
+    made = bench(graph, epochs=2, lr=30.0)
+    before, after = made.probe(HALF), made.recover(HALF)
+    X, y = drawn(100, 1)
+    answers = run_onnx(session(after.model), X[:, list(after.keep)].numpy()).argmax(1)
+
+    assert after.figures.bytes == len(after.model) <= len(before.model)
+    assert after.figures.metric == pytest.approx((answers == y.numpy()).mean())
+    assert after.figures.latency_us > 0
+
+
+@pytest.mark.parametrize("setting", [Setting(1.0, 1.0), Setting(0.5, 1.0), Setting(0.5, 0.25)])
+@pytest.mark.parametrize("lr", [0.003, 30.0])
+def test_recovery_never_lowers_the_validation_metric(graph, setting, lr):
+    made = bench(graph, epochs=3, lr=lr)
+    assert made.recover(setting).pruned.valid_metric >= made.probe(setting).pruned.valid_metric
+
+
+def test_a_candidate_that_recovers_brings_its_epochs_and_no_note(graph):
+    recovered = bench(graph, epochs=10).recover(Setting(0.5, 0.125))
+    assert [record.epoch for record in recovered.pruned.history] == list(range(1, 11))
+    assert KEPT not in recovered.notes
+
+
+def test_fewer_columns_alone_are_a_removal(graph):
+    notes = bench(graph, epochs=1).probe(Setting(0.5, 1.0)).notes
+    assert not any("nothing removed" in note for note in notes)
+
+
+def test_the_noise_is_the_spread_at_the_reference(graph):
+    made = bench(graph, epochs=1)
+    assert made.noise == spread("classification", made.reference.metric, 100)
