@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.contest import DENSE, DROP, OURS, SIZED, SPARSE, UNITS, Judged
-from benchmarks.hypervolume import Point, hypervolume
 from benchmarks.rivals import PEERS
+from tasks.study.deployed import Point, hypervolume
 
-__all__ = ["Run", "page"]
+__all__ = ["Run", "page", "volumes"]
 
 BELOW = 0.05
 """The floor of the hypervolume: metric of the dense network less this."""
@@ -125,7 +125,7 @@ def _summary(run: Run, table: str) -> str:
     for name in run.sets():
         own = [each for each in run.found if each.set == name]
         by = {row.method: row.volume for row in rows(own, table)}
-        rival = max((each for each in _RIVALS if each in by), key=lambda each: by[each])
+        rival = max(_libraries(by), key=lambda each: by[each])
         winner = "ours" if by[SIZED] > by[rival] else f"**{rival}**"
         ours = (f"{by[each]:.4f}" for each in (SIZED, OURS, UNITS))
         seeds = str(len({each.seed for each in own}))
@@ -133,6 +133,16 @@ def _summary(run: Run, table: str) -> str:
     return _table(
         ["set", "seeds", SIZED, OURS, UNITS, "best library", "larger: at given sizes or library"], lines
     )
+
+
+def volumes(found: Sequence[Judged], table: str) -> dict[str, float]:
+    """Return the hypervolumes of one set: of what is best at given sizes, and of the libraries."""
+    by = {row.method: row.volume for row in rows(found, table)}
+    return {method: by[method] for method in (SIZED, *_libraries(by))}
+
+
+def _libraries(by: Mapping[str, float]) -> list[str]:
+    return [each for each in _RIVALS if each in by]
 
 
 def _losses(run: Run) -> Iterator[str]:

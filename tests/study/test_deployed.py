@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from benchmarks.hypervolume import Point, chosen, hypervolume
+from tasks.study.deployed import Point, chosen, hypervolume
 
 
 def test_one_candidate_is_a_rectangle():
