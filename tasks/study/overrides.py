@@ -1,0 +1,219 @@
+"""Overrides of params.yaml by path: applied, checked, brought to one form, told apart by an id."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, TypeAlias
+
+from tasks.config import Params, parse_params
+from tasks.errors import ConfigError, Problem
+from tasks.schema import fields_at
+from tasks.settings import Section
+
+__all__ = ["FIXED", "Overrides", "canonical", "fixed", "identity", "settings", "validated"]
+
+Overrides: TypeAlias = Mapping[str, Any]
+
+FIXED = {
+    "source": "every candidate learns from the same rows",
+    "clean.split": "every candidate is judged on the same rows",
+    "train.seed": "the study sets it; see study.seeds",
+    "evaluate": "every candidate is judged the same way",
+    "measure": "candidates are timed together, when all are there",
+    "registry": "candidates are not registered",
+    "study": "a study is made of no other",
+}
+"""Paths that no candidate may change, and why."""
+
+_APART = {"study", "registry", "measure"}
+
+
+def fixed(path: str) -> str | None:
+    """Say why no candidate may change `path`; None when it may."""
+    inside = (why for start, why in FIXED.items() if path == start or path.startswith(f"{start}."))
+    above = (why for start, why in FIXED.items() if start.startswith(f"{path}.") and path != "train")
+    return next(inside, None) or next(above, None)
+
+
+def validated(params: Params, overrides: Overrides) -> Params:
+    """Return the parameters of a candidate, as `espalier run --set` would make them.
+
+    Parameters
+    ----------
+    params
+        The workspace's own.
+    overrides
+        Values by path; a path may lead through a list (`prune.steps.0.amount`), and may choose another method
+        (`reduce.columns.method`), which drops the options that method does not know.
+
+    Raises
+    ------
+    ConfigError
+        With every problem at once: what no candidate may change, and what the parameters cannot be.
+
+    Examples
+    --------
+    >>> validated(Params(), {"prune.amount": 0.5}).prune.amount
+    0.5
+    """
+    changed, problems = _applied(params, overrides)
+    problems += [Problem(path, None, "cannot vary", why) for path in overrides if (why := fixed(path))]
+    if problems:
+        raise ConfigError(problems, "candidate")
+    try:
+        return parse_params(changed)
+    except ConfigError as error:
+        raise ConfigError(error.problems, "candidate") from error
+
+
+def canonical(params: Params, overrides: Overrides) -> dict[str, Any]:
+    """Return the overrides that make a difference, sorted; lists and sections whole where part of one is set.
+
+    Validated they give the same parameters, in all that numbers depend on.
+
+    Raises
+    ------
+    ConfigError
+        As `validated` does.
+    """
+    before, after = _leaves(_effective(params)), _leaves(_effective(validated(params, overrides)))
+    written = _leaves(_written(params))
+    changed, _ = _applied(params, overrides)
+    whole = {_outermost(path, overrides, changed) for path in overrides}
+
+    switched = tuple(path.removesuffix("method") for path in whole if path.endswith(".method"))
+
+    def matters(path: str) -> bool:
+        under = (leaf for leaf in after if leaf == path or leaf.startswith(f"{path}."))
+        return any(
+            _differs(leaf, before, after) or (leaf not in written and leaf.startswith(switched))
+            for leaf in under
+        )
+
+    return {path: _at(changed, path) for path in sorted(whole) if matters(path)}
+
+
+def identity(params: Params, overrides: Overrides) -> str:
+    """Return 8 hex digits that are equal for overrides that make the same parameters of `params`."""
+    try:
+        before, after = _leaves(_effective(params)), _leaves(_effective(validated(params, overrides)))
+        facts: Any = sorted(
+            (leaf, after.get(leaf)) for leaf in {*before, *after} if _differs(leaf, before, after)
+        )
+    except ConfigError:
+        facts = ["refused", sorted(overrides.items())]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+def settings(overrides: Overrides) -> list[str]:
+    """Return overrides in canonical form as `key.path=value`, what `tasks.config.apply_overrides` takes."""
+    paths = sorted(overrides, key=lambda path: (not path.endswith(".method"), path))
+    return [f"{path}={json.dumps(overrides[path])}" for path in paths]
+
+
+def _differs(leaf: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    return (leaf in before) != (leaf in after) or before[leaf] != after[leaf]
+
+
+def _written(section: Section) -> dict[str, Any]:
+    """Return what params.yaml says, without defaults it leaves out; methods always."""
+    found: dict[str, Any] = {}
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            found[field.alias or name] = _written(value)
+        elif name in section.model_fields_set or name == "method":
+            found[field.alias or name] = section.model_dump(mode="json", include={name}).popitem()[1]
+    return found
+
+
+def _effective(params: Params) -> dict[str, Any]:
+    """Return all that a candidate's numbers depend on, without options that its methods do not look at."""
+    whole: dict[str, Any] = params.model_dump(mode="json", by_alias=True, exclude=_APART)
+    for section, name in ((whole, "prune"), (whole["reduce"], "rows")):
+        if section[name]["method"] == "none":
+            section[name] = {"method": "none"}
+    return whole
+
+
+def _leaves(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in section.items():
+        deeper = isinstance(value, Mapping) and value
+        found |= _leaves(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
+    return found
+
+
+def _applied(params: Params, overrides: Overrides) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the raw parameters with the overrides in place, and the list places that are not there."""
+    raw, full = _written(params), params.model_dump(mode="json", by_alias=True)
+    problems = list[Problem]()
+    paths = sorted(overrides, key=lambda path: path.count("."))
+    for path in paths:
+        problems += _assign(raw, full, path, deepcopy(overrides[path]))
+    for path in paths:
+        if path.endswith(".method"):
+            _drop_strangers(raw, path.split("."), paths)
+    return raw, problems
+
+
+def _assign(raw: Any, full: Any, path: str, value: Any) -> list[Problem]:
+    keys = path.split(".")
+    for depth, key in enumerate(keys[:-1]):
+        full = full.get(key) if isinstance(full, Mapping) else None
+        if isinstance(raw, list):
+            if wrong := _no_place(keys, depth, raw):
+                return [wrong]
+            raw = raw[int(key)]
+        else:
+            below = raw.get(key)
+            if not isinstance(below, dict | list):
+                raw[key] = deepcopy(full) if isinstance(full, list) else {}
+            raw = raw[key]
+    if isinstance(raw, list):
+        if wrong := _no_place(keys, len(keys) - 1, raw):
+            return [wrong]
+        raw[int(keys[-1])] = value
+    else:
+        raw[keys[-1]] = value
+    return []
+
+
+def _no_place(keys: Sequence[str], depth: int, items: Sequence[Any]) -> Problem | None:
+    key, parent = keys[depth], ".".join(keys[:depth])
+    if key.isdigit() and int(key) < len(items):
+        inside = items[int(key)]
+        if depth == len(keys) - 1 or isinstance(inside, dict | list):
+            return None
+        return Problem(".".join(keys), None, f"has nothing below it: {parent}.{key} is {inside!r}")
+    places = f"0 to {len(items) - 1}" if items else "none"
+    return Problem(".".join(keys), None, f"no such place in the list {parent}", f"its places: {places}")
+
+
+def _drop_strangers(raw: dict[str, Any], keys: Sequence[str], kept: Sequence[str]) -> None:
+    """After `keys` chose another method, drop the old method's options that the new one does not know."""
+    fields = fields_at(Params, keys[:-1], raw)
+    parent = ".".join(keys[:-1])
+    siblings = _at(raw, parent)
+    for name in [name for name in siblings if fields and name not in fields]:
+        if not any(path == f"{parent}.{name}" or path.startswith(f"{parent}.{name}.") for path in kept):
+            del siblings[name]
+
+
+def _at(raw: Any, path: str) -> Any:
+    for key in path.split("."):
+        raw = raw[int(key)] if isinstance(raw, list) else raw[key]
+    return raw
+
+
+def _outermost(path: str, overrides: Overrides, raw: Any) -> str:
+    """Return the shortest path that sets the same: one among the overrides above it, or the list it is in."""
+    keys = path.split(".")
+    for depth in range(1, len(keys)):
+        above = ".".join(keys[:depth])
+        if above in overrides or isinstance(_at(raw, above), list):
+            return above
+    return path
