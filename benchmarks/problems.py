@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,19 +19,21 @@ from tasks.data.cleaning.fit import Cleaned, fit_clean
 from tasks.data.config import CleanConfig, SourceConfig, SplitConfig
 from tasks.data.meta import RawMeta
 from tasks.data.sources import read_source
-from tasks.models.config import Cnn1dConfig, MlpConfig
+from tasks.models.config import Cnn1dConfig, MlpConfig, UserConfig
 from tasks.models.graph import Graph, build_graph, input_shape
+from tasks.models.network import Network
 from tasks.models.zoo import build_network
 from tasks.pruning.config import FinetuneConfig
+from tasks.search.luck import settled
 from tasks.search.problem import Problem as Search
 from tasks.training.config import TrainConfig
 from tasks.training.fit import fit
-from tasks.training.records import steady_metric
 from tasks.training.tensors import learning_target, split_tensors
 
-__all__ = ["SETS", "Dense", "Problem", "Read", "dense"]
+__all__ = ["SETS", "Dense", "Model", "Problem", "Read", "dense", "halved", "widths"]
 
 Read = Callable[[int], tuple[pd.DataFrame, RawMeta]]
+Model: TypeAlias = MlpConfig | Cnn1dConfig | UserConfig
 
 
 def _packaged(name: str) -> Read:
@@ -50,12 +52,20 @@ def _mnist1d(grid: bool) -> Read:
 
 @dataclass(frozen=True)
 class Problem:
-    """A set, its dense network and how long that trains."""
+    """A set, its dense network and how long that trains.
+
+    `narrower` are the halved versions of a network of this folder's own, the widest first.
+    """
 
     read: Read
-    model: MlpConfig | Cnn1dConfig
+    model: Model
     epochs: int
     split: Literal["stratified", "grouped"] = "stratified"
+    narrower: tuple[UserConfig, ...] = ()
+
+
+def _resnet(width: str) -> UserConfig:
+    return UserConfig(builder=f"resnet:{width}")
 
 
 SETS: dict[str, Problem] = {
@@ -65,6 +75,12 @@ SETS: dict[str, Problem] = {
     "MNIST-5k": Problem(_packaged("mnist"), MlpConfig(hidden=(512, 256)), 20),
     "MNIST-1D, mlp": Problem(_mnist1d(grid=False), MlpConfig(hidden=(512, 256)), 60),
     "MNIST-1D, cnn": Problem(_mnist1d(grid=True), Cnn1dConfig(channels=(32, 64), hidden=(32,)), 30),
+    "MNIST-1D, resnet": Problem(
+        _mnist1d(grid=True),
+        _resnet("build"),
+        60,
+        narrower=tuple(map(_resnet, ("half", "quarter", "eighth", "sixteenth"))),
+    ),
 }
 
 
@@ -82,6 +98,11 @@ class Dense:
     def task(self) -> str:
         """Classification or regression."""
         return self.cleaned.cleaner.target.kind
+
+    def untrained(self, model: Model) -> Network:
+        """Build another network for these rows, by the same seed."""
+        cleaner = self.cleaned.cleaner
+        return _untrained(model, input_shape(model, cleaner.plan, None), cleaner.target.outputs, self.seed)
 
     @cached_property
     def targets(self) -> dict[str, torch.Tensor]:
@@ -114,13 +135,50 @@ class Dense:
 _SPLITS = ("train", "valid", "test")
 
 
+def halved(problem: Problem) -> Iterator[Model]:
+    """Yield a problem's network with half the units in every layer, a quarter of them, and so on."""
+    yield from problem.narrower
+    model = problem.model
+    while not isinstance(model, UserConfig):
+        smaller = _half(model)
+        if smaller == model:
+            return
+        model = smaller
+        yield model
+
+
+def _half(model: MlpConfig | Cnn1dConfig) -> MlpConfig | Cnn1dConfig:
+    fields = ("hidden",) if isinstance(model, MlpConfig) else ("channels", "hidden")
+    return model.model_copy(
+        update={field: tuple(max(1, width // 2) for width in getattr(model, field)) for field in fields}
+    )
+
+
+def widths(model: Model) -> str:
+    """Name a network by its widths.
+
+    Examples
+    --------
+    >>> widths(Cnn1dConfig(channels=(32, 64), hidden=(32,)))
+    '32-64-32'
+    """
+    if isinstance(model, UserConfig):
+        return model.builder.partition(":")[2]
+    channels = model.channels if isinstance(model, Cnn1dConfig) else ()
+    return "-".join(str(width) for width in (*channels, *model.hidden))
+
+
+def _untrained(model: Model, shape: tuple[int, ...], outputs: int, seed: int) -> Network:
+    return build_network(model, shape, outputs, seed=seed, root=Path(__file__).parent)
+
+
 def dense(problem: Problem, seed: int) -> Dense:
     """Read, clean, split and train."""
     frame, meta = problem.read(seed)
     cleaned = fit_clean(frame, meta, CleanConfig(split=SplitConfig(method=problem.split, seed=seed)))
     cleaner = cleaned.cleaner
     shape = input_shape(problem.model, cleaner.plan, None)
-    network = build_network(problem.model, shape, cleaner.target.outputs, seed=seed)
+    network = _untrained(problem.model, shape, cleaner.target.outputs, seed)
     graph = build_graph(cleaner, None, network)
     train, valid = (
         split_tensors(graph, cleaner.target, None, rows) for rows in (cleaned.train, cleaned.valid)
@@ -136,5 +194,6 @@ def dense(problem: Problem, seed: int) -> Dense:
         epochs=problem.epochs,
     )
     graph.network = fitted.network
-    steady = steady_metric([epoch.valid_metric for epoch in fitted.history], fitted.best_epoch)
+    metrics = [epoch.valid_metric for epoch in fitted.history]
+    steady = settled(metrics, fitted.best_epoch, cleaner.target.kind, len(valid))
     return Dense(problem, cleaned, graph.eval(), seed, steady)

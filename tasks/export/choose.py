@@ -39,12 +39,13 @@ class Yardstick:
 class Candidate:
     """An int8 form: bytes, agreement with float32 on validation rows, the metric there and its loss.
 
-    ``form`` names the float32 model that it was made of.
+    ``form`` names the float32 model that it was made of, ``per_channel`` whether each unit has a scale.
     ``why`` says why it cannot be kept; None when it can. Figures that are unknown are None.
     """
 
     method: str
     form: str
+    per_channel: bool = True
     bytes: int | None = None
     agreement: float | None = None
     metric: float | None = None
@@ -104,18 +105,43 @@ def _weighed(found: Candidate, model: bytes, fp32: bytes, by: Yardstick, config:
     return replace(known, loss=_known(loss), why=_objection(known, len(fp32), loss, config))
 
 
-def _made(
-    method: str, form: str, models: Mapping[str, onnx.ModelProto], config: Any, rows: Array, by: Yardstick
-) -> Made:
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """What int8 models are made of and held against: float32 models by form, calibration rows, validation."""
+
+    models: Mapping[str, onnx.ModelProto]
+    config: Any
+    rows: Array
+    by: Yardstick
+
+
+def _made(bench: _Bench, method: str, form: str) -> Made:
+    """Make one int8 model; under ``auto`` with one scale a layer where that is smaller and no worse."""
+    fine = _scaled(bench, method, form, bench.config.per_channel)
+    if bench.config.method != "auto" or not bench.config.per_channel or fine[0].bytes is None:
+        return fine
+    coarse = _scaled(bench, method, form, False)
+    return coarse if _beats(coarse[0], fine[0]) else fine
+
+
+def _beats(coarse: Candidate, fine: Candidate) -> bool:
+    """Whether one scale a layer can be kept and is worth it."""
+    if coarse.why is not None or fine.why is not None:
+        return coarse.why is None
+    return (coarse.loss or 0.0) <= (fine.loss or 0.0) and NEAR * (coarse.bytes or 0) < (fine.bytes or 0)
+
+
+def _scaled(bench: _Bench, method: str, form: str, per_channel: bool) -> Made:
     """Make one int8 model; under ``auto`` one that cannot be made says why."""
-    fp32, found = serialised(next(iter(models.values()))), Candidate(method, form)
+    config, models = bench.config, bench.models
+    fp32, found = serialised(next(iter(models.values()))), Candidate(method, form, per_channel)
     try:
-        int8 = serialised(QUANTISERS[method](models[form], rows, config.per_channel))
+        int8 = serialised(QUANTISERS[method](models[form], bench.rows, per_channel))
     except EspalierError as error:
         if config.method != "auto":
             raise
         return replace(found, why=str(error)), fp32
-    return _weighed(found, int8, fp32, by, config), int8
+    return _weighed(found, int8, fp32, bench.by, config), int8
 
 
 def _best(forms: Sequence[Made]) -> Made | None:
@@ -154,6 +180,7 @@ def choose(
     Kept
         The smallest int8 model that agrees with float32 and whose metric is within the tolerance. Of those
         within 5 % of it, in this order: static, dynamic, weights; at equal size that is their order in speed.
+        Under ``auto`` one scale stands for a whole layer where that is over 5 % smaller and no worse.
 
     Raises
     ------
@@ -169,7 +196,8 @@ def choose(
         count, seed = config.calibration, config.seed
     rows, forms = calibration_rows(train, count, seed), _distinct(models)
     methods = tuple(QUANTISERS) if config.method == "auto" else (config.method,)
-    made = [_made(method, form, forms, config, rows, by) for method in methods for form in forms]
+    bench = _Bench(forms, config, rows, by)
+    made = [_made(bench, method, form) for method in methods for form in forms]
     best = _best(made)
     report = {
         "method": config.method,

@@ -13,9 +13,12 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from tasks.export.config import FoldMode
+from tasks.export.emit import can_emit
+from tasks.export.traced import calls, followed
+from tasks.models.factored import is_factored
 from tasks.models.graph import Graph
 from tasks.models.layers import Project, Scale, Unscale
 from tasks.models.network import Network
@@ -114,10 +117,26 @@ def _fold_norms(module: nn.Module) -> None:
         for part in module:
             _fold_norms(part)
         for i in range(1, len(module)):
-            before, norm = module[i - 1], module[i]
+            before, norm = _last_half(module[i - 1]), module[i]
             if isinstance(before, nn.Linear | nn.Conv1d | nn.Conv2d) and _is_norm(norm):
                 _follow(before, *_norm_affine(norm))
                 module[i] = nn.Identity()
+    elif not can_emit(module):
+        _fold_called_norms(module)
+
+
+def _fold_called_norms(module: nn.Module) -> None:
+    """Merge each batch norm that alone reads a Linear or convolution with it, in modules of a user's own."""
+    for names in followed(calls(module) or fx.Graph()):
+        before, norm = map(module.get_submodule, names)
+        if isinstance(before, nn.Linear | nn.Conv1d | nn.Conv2d) and _is_norm(norm):
+            _follow(before, *_norm_affine(norm))
+            module.set_submodule(names[1], nn.Identity())
+
+
+def _last_half(layer: nn.Module) -> nn.Module:
+    """Return what gives the outputs of a pair, or the layer itself."""
+    return layer[-1] if is_factored(layer) else layer
 
 
 def _parts(module: nn.Module) -> list[nn.Module]:

@@ -15,6 +15,7 @@ from torch import nn
 from tasks.errors import EspalierError
 from tasks.export.emit import can_emit, emit
 from tasks.export.emitter import Emitter, Value, output_of
+from tasks.export.traced import calls, emit_calls
 from tasks.files import write_bytes
 from tasks.models.graph import Graph
 
@@ -26,9 +27,11 @@ Array = npt.NDArray[np.float32]
 
 
 def _append(e: Emitter, module: nn.Module, x: Value) -> Value:
-    """Append one part of the graph, by hand where its layers are known, else through torch.onnx."""
+    """Append one part of the graph, by hand where its layers and calls are known, else by torch.onnx."""
     if can_emit(module):
         name = emit(e, module, x)
+    elif (traced := calls(module)) is not None:
+        name = emit_calls(e, module, traced, x)
     else:
         from tasks.export.torch_path import splice
 

@@ -29,6 +29,7 @@ __all__ = ["QUANTISERS", "calibration_rows", "dynamic_int8", "static_int8", "wei
 
 Array = npt.NDArray[np.float32]
 PRODUCTS = ("Gemm", "MatMul", "Conv")
+PASSING = ("Relu", "MaxPool", "GlobalAveragePool", "Flatten")  # int8 in, int8 out
 PREPARED = {"onnx.infer": "onnxruntime.quant", "onnx.quant.pre_process": "onnxruntime.quant"}
 UNSCALED = 7  # inputs of a QGemm before the scale and zero point of its output
 NODE_BYTES = 64  # about what one more node and the constant it reads cost in the file
@@ -102,6 +103,16 @@ def _shared_relus(model: onnx.ModelProto) -> list[str]:
     return [node.name for node in model.graph.node if node.op_type == "Relu" and read[node.input[0]] > 1]
 
 
+def _float_sums(model: onnx.ModelProto) -> list[str]:
+    """Name the sums of which one side is no int8 value: a constant, or what stays float32."""
+    int8: set[str] = set()
+    for node in model.graph.node:
+        needed = {"Add": node.input, **dict.fromkeys(PASSING, node.input[:1])}.get(node.op_type)
+        if node.op_type in PRODUCTS or (needed is not None and int8.issuperset(needed)):
+            int8.update(node.output)
+    return [node.name for node in model.graph.node if node.op_type == "Add" and node.output[0] not in int8]
+
+
 def _rectified(model: onnx.ModelProto) -> frozenset[str]:
     """Name the nodes whose output a ReLU reads."""
     cut = {node.input[0] for node in model.graph.node if node.op_type == "Relu"}
@@ -143,8 +154,8 @@ def static_int8(model: onnx.ModelProto, rows: Array, per_channel: bool = True) -
             path,
             _Rows(rows),
             quant_format=QuantFormat.QOperator,
-            op_types_to_quantize=[*PRODUCTS, "Relu", "MaxPool"],
-            nodes_to_exclude=_shared_relus(ready),
+            op_types_to_quantize=[*PRODUCTS, *PASSING, "Add"],
+            nodes_to_exclude=_shared_relus(ready) + _float_sums(ready),
             per_channel=per_channel,
             activation_type=QuantType.QUInt8,  # signed activations are several times slower on x86
             weight_type=QuantType.QInt8,

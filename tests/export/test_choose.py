@@ -144,3 +144,28 @@ def test_agreement_is_a_share_of_rows_or_the_variance_explained():
     assert agreement(values, values) == 1.0
     assert agreement(values, values + 1) == 0.0
     assert agreement(np.ones(3), np.ones(3)) == 1.0
+
+
+def _weighed(per_channel, size, loss, why=None):
+    return subject.Candidate("static", "folded", per_channel, size, 1.0, 0.9, loss, why)
+
+
+@pytest.mark.parametrize(
+    ("size", "loss", "why", "kept"),
+    [(90, 0.0, None, True), (96, 0.0, None, False), (90, 0.001, None, False), (90, 0.0, "no", False)],
+    ids=["smaller and as good", "hardly smaller", "worse", "not to be kept"],
+)
+def test_one_scale_a_layer_stands_where_it_is_smaller_and_no_worse(wide, monkeypatch, size, loss, why, kept):
+    made = {True: _weighed(True, 100, 0.0), False: _weighed(False, size, loss, why)}
+    monkeypatch.setattr(subject, "_scaled", lambda *parts: (made[parts[-1]], bytes(made[parts[-1]].bytes)))
+    model, X, by = wide
+    report = choose(model, AutoQuantisation(), X, by).report
+    assert {candidate["per_channel"] for candidate in report["candidates"]} == {not kept}
+
+
+def test_one_scale_a_layer_is_not_tried_under_a_name(wide, monkeypatch):
+    model, X, by = wide
+    monkeypatch.setattr(subject, "NEAR", 0.0)
+    for config in (StaticQuantisation(tolerance=1), AutoQuantisation(per_channel=False)):
+        report = choose(model, config, X, by).report
+        assert {candidate["per_channel"] for candidate in report["candidates"]} == {config.per_channel}

@@ -63,3 +63,37 @@ def test_the_argument_stays_as_it_is():
 
 def test_readers_are_counted_and_an_answer_has_one_more():
     assert consumers(_model()) == {"rows": 1, "long.name": 1, "middle": 1, "other": 1, "answer": 1}
+
+
+def _padded(pads, kernel=(3,)):
+    """A convolution of a series with every attribute said."""
+    weight = numpy_helper.from_array(np.ones((1, 1, *kernel), np.float32), "w")
+    said = {"strides": [1], "dilations": [1], "group": 1, "kernel_shape": list(kernel), "pads": pads}
+    nodes = [
+        helper.make_node("Conv", ["rows", "w"], ["z"], auto_pad="NOTSET", **said),
+        helper.make_node("MaxPool", ["z"], ["p"], kernel_shape=[2], strides=[2], dilations=[1], ceil_mode=0),
+        helper.make_node("Flatten", ["p"], ["answer"], axis=1),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("rows", ["N", 1, 8]), ("answer", ["N", None]))
+    ]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [weight])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def _said(model):
+    return [{attribute.name for attribute in node.attribute} for node in model.graph.node]
+
+
+def test_attributes_that_nodes_have_by_default_are_left_out():
+    assert _said(compact(_padded([0, 0]))) == [set(), {"kernel_shape", "strides"}, set()]
+
+
+def test_other_attributes_stay_and_so_does_the_answer():
+    model = _padded([1, 1])
+    small, rows = compact(model), np.random.default_rng(0).normal(size=(4, 1, 8)).astype(np.float32)
+    checker.check_model(small)
+    assert _said(small)[0] == {"pads"}
+    wanted, got = (session(m.SerializeToString()).run(None, {"rows": rows})[0] for m in (model, small))
+    np.testing.assert_array_equal(got, wanted)

@@ -186,3 +186,71 @@ def test_what_cannot_be_quantised_is_said_with_the_reason(method, monkeypatch):
     said = rf"export\.quantise\.method: .* {method} int8 .*\(no such scale\); set weights or none"
     with pytest.raises(EspalierError, match=said):
         QUANTISERS[method](_linear(np.ones((4, 3))), np.ones((5, 4), np.float32), True)
+
+
+def _constants(values):
+    return [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in values.items()]
+
+
+def _residual(second, then=()):
+    """z = rows @ w; answer = z + `second`, and what `then` makes of it."""
+    rng = np.random.default_rng(0)
+    square = {
+        "w": rng.normal(size=(6, 6)),
+        "v": rng.normal(size=(6, 6)),
+        "b": np.zeros(6),
+        "c": np.full(6, 9.0),
+    }
+    nodes = [
+        helper.make_node("Gemm", ["rows", "w", "b"], ["z"]),
+        helper.make_node("Gemm", ["z", "v", "b"], ["u"]),
+        helper.make_node("Tanh", ["u"], ["t"]),
+        helper.make_node("Add", ["z", second], ["sum"]),
+        *then,
+    ]
+    nodes[-1].output[0] = "answer"
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 6]) for name in ("rows", "answer")]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], _constants(square))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+RESIDUALS = {
+    "two products": ("u", ()),
+    "a ReLU behind": ("u", (helper.make_node("Relu", ["sum"], ["cut"]),)),
+    "a constant": ("c", ()),
+    "a float32 value": ("t", ()),
+}
+
+
+@pytest.mark.parametrize(("second", "then"), RESIDUALS.values(), ids=RESIDUALS.keys())
+def test_a_sum_is_int8_where_both_sides_are(second, then):
+    X = np.random.default_rng(1).normal(size=(64, 6)).astype(np.float32)
+    model = _residual(second, then)
+    int8 = static_int8(model, X)
+    ops = {node.op_type for node in int8.graph.node}
+    assert ("QLinearAdd" in ops) == (second == "u")
+    wanted = _answers(model, X)
+    np.testing.assert_allclose(_answers(int8, X), wanted, atol=0.05 * np.abs(wanted).max())
+
+
+def test_a_relu_of_a_sum_that_is_read_before_it_cuts_only_its_own_branch():
+    """relu(s) - s is max(0, -s): it is lost when s is cut as well."""
+    X = np.random.default_rng(1).normal(size=(64, 6)).astype(np.float32)
+    model = _residual(
+        "u", [helper.make_node("Relu", ["sum"], ["cut"]), helper.make_node("Sub", ["cut", "sum"], [""])]
+    )
+    wanted = _answers(model, X)
+    np.testing.assert_allclose(_answers(static_int8(model, X), X), wanted, atol=0.05 * np.abs(wanted).max())
+
+
+def test_between_two_products_nothing_returns_to_float32(make_graph, make_rows):
+    graph = make_graph("cnn2d average")
+    ops = [node.op_type for node in static_int8(to_model(fold(graph)), make_rows(graph, 60)).graph.node]
+    inside = ops[ops.index("QuantizeLinear") + 1 : ops.index("Softmax")]
+    assert inside == ["QLinearConv", "MaxPool", "QLinearGlobalAveragePool", "Flatten", "QGemm", "QGemm"]
+
+
+def test_zero_points_of_convolutions_weights_are_one_constant(make_graph, make_rows):
+    graph = make_graph("cnn1d")
+    int8 = static_int8(to_model(fold(graph)), make_rows(graph, 60))
+    assert len({node.input[5] for node in int8.graph.node if node.op_type == "QLinearConv"}) == 1
