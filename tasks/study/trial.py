@@ -1,0 +1,212 @@
+"""One trial of a study: a candidate's stages with one seed, and what came of them."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import Any
+
+from tasks.config import Params, overridden
+from tasks.errors import ConfigError, EspalierError
+from tasks.files import fingerprint, present, read_json
+from tasks.layout import Layout
+from tasks.study import worker
+from tasks.study.latency import latencies
+from tasks.study.nodes import LAST, code_hash, content, steps
+from tasks.study.overrides import Overrides, canonical, identity, settings
+from tasks.study.store import Store
+from tasks.study.workshop import FailedNodeError, Workshop, out_of_memory
+
+__all__ = ["latencies", "run_trial", "trial_settings"]
+
+_MADE_BY = ("reduce", "train", "prune")
+"""The stages whose time a candidate costs; the reference is everybody's."""
+
+
+def trial_settings(params: Params, overrides: Overrides, seed: int) -> list[str]:
+    """Return what `espalier run --set` takes to make the trial's numbers, in the order it takes them.
+
+    Raises
+    ------
+    ConfigError
+        With every problem at once, when these parameters cannot be.
+    """
+    return [*settings(canonical(params, overrides)), f"train.seed={seed}"]
+
+
+def run_trial(
+    root: str | Path,
+    overrides: Overrides,
+    seed: int,
+    *,
+    arm: str = "",
+    name: str = "",
+    base: str | None = None,
+) -> dict[str, Any]:
+    """Compute a trial, or read it where it has been computed; its stages are those of `espalier run`.
+
+    To be called in the main thread of a process, where it computes, or in any other, where it waits for
+    another process (see `tasks.study.worker`). Arguments and result can be written as JSON.
+
+    Parameters
+    ----------
+    root
+        Workspace whose stage fetch is up to date; its stage clean is used where it is.
+    overrides
+        What the candidate changes in params.yaml, by path.
+    seed
+        `train.seed` of the trial.
+    arm, name
+        The candidate's, passed through.
+    base
+        Text of the params.yaml that the overrides change; the workspace's by default.
+
+    Returns
+    -------
+    dict
+        `status` is "done" or "failed", then with a `reason`: parameters that cannot be, training that
+        diverged, no memory left. `valid` and `test` hold the compressed model's metrics.
+
+    Raises
+    ------
+    EspalierError
+        When the machine is to blame: a full disk, no raw rows.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return _trial(Path(root), overrides, seed, {"arm": arm, "name": name}, base)
+    call = {"root": str(root), "overrides": dict(overrides), "seed": seed, "arm": arm, "name": name}
+    return worker.trial({**call, "base": base})
+
+
+def _trial(
+    root: Path, overrides: Overrides, seed: int, labels: Mapping[str, str], base: str | None
+) -> dict[str, Any]:
+    layout, store = Layout(root), Store(root)
+    raw = {path.name: content(present(path)) for path in (layout.raw, layout.raw_meta)}
+    text = layout.params.read_text(encoding="utf-8") if base is None else base
+    _, params = overridden(text, ())
+    head = {
+        "id": identity(params, overrides),
+        "seed": seed,
+        **labels,
+        "overrides": dict(overrides),
+        "hashes": {
+            "data": fingerprint(settings=raw)[:32],
+            "code": code_hash(_modules(root))[:32],
+        },
+    }
+    with store.in_use(), _without_bars():
+        try:
+            changed, own = overridden(text, trial_settings(params, overrides, seed))
+        except ConfigError as error:
+            facts = [head["hashes"], params.model_dump(mode="json"), sorted(overrides.items()), seed]
+            key = fingerprint(settings=["refused", facts])[:32]
+            return _ended(store, key, head, {"status": "failed", "reason": _in_one_line(error)})
+        return _computed(store, Workshop(root, changed, own), head)
+
+
+def _modules(root: Path) -> tuple[str, ...]:
+    """Return every module that a trial's stages reach."""
+    return tuple(sorted({file for step in steps(root).values() for file in step.code}))
+
+
+def _computed(store: Store, workshop: Workshop, head: Mapping[str, Any]) -> dict[str, Any]:
+    key = fingerprint(settings=[workshop.keys[LAST], head["id"], head["seed"]])[:32]
+    known = store.trial(key)
+    if known is not None:
+        return {**known, **head}
+    try:
+        workshop.make(LAST)
+    except FailedNodeError as error:
+        return _ended(store, key, head, {"status": "failed", "reason": str(error), "nodes": workshop.ended})
+    except (EspalierError, MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        reason = f"out of memory: {error}"  # not kept: there may be more the next time
+        return {**head, "key": key, **_EMPTY, "status": "failed", "reason": reason, "nodes": workshop.ended}
+    return _ended(store, key, head, _outcome(workshop))
+
+
+_EMPTY: dict[str, Any] = {
+    "status": "done",
+    "reason": None,
+    "headline": None,
+    "valid": {},
+    "test": {},
+    "bytes": None,
+    "macs": None,
+    "parameters": None,
+    "train_seconds": None,
+    "history": [],
+    "recipe": {},
+    "nodes": {},
+}
+"""What a trial that failed has in place of figures."""
+
+
+def _ended(store: Store, key: str, head: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    result = {**head, "key": key, **_EMPTY, **found}
+    store.record(key, result)
+    return result
+
+
+def _in_one_line(error: ConfigError) -> str:
+    return "; ".join(str(problem) for problem in error.problems)
+
+
+def _outcome(workshop: Workshop) -> dict[str, Any]:
+    """Gather a trial's figures from the reports of its nodes."""
+    reports = {stage: read_json(Layout(workshop.node(stage)).report(stage)) for stage in (*_MADE_BY, LAST)}
+    judged = reports[LAST]["models"]["compressed"]
+    size = judged["size"]
+    took = [workshop.facts(stage)["seconds"] or 0.0 for stage in _MADE_BY]
+    return {
+        "headline": reports[LAST]["metric"],
+        "valid": judged["valid"],
+        "test": judged["metrics"],
+        "bytes": size["bytes"],
+        "macs": size["multiply_adds"],
+        "parameters": size["parameters"],
+        "train_seconds": round(sum(took), 3),
+        "history": reports["prune"]["history"] or reports["train"]["history"],
+        "recipe": _recipe(workshop.params, reports),
+        "nodes": workshop.keys,
+    }
+
+
+def _recipe(params: Params, reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    columns, rows, pruned = reports["reduce"]["columns"], reports["reduce"]["rows"], reports["prune"]
+    quantised = reports[LAST]["quantisation"]
+    chosen = quantised["chosen"] if quantised else "none"
+    return {
+        "model": params.model.method,
+        "columns": {key: columns[key] for key in ("method", "before", "after")},
+        "rows": {key: rows[key] for key in ("method", "before", "after")},
+        "inputs": reports[LAST]["models"]["compressed"]["size"]["inputs"],
+        "prune": params.prune.method,
+        "amount": pruned["amount"] or 0.0,
+        "int8": None if chosen == "none" else chosen,
+    }
+
+
+class _NoTerminal(io.TextIOBase):
+    """Standard error for one who asks whether it is a terminal: many trials would share its one bar."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return int(self._stream.write(text))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    with redirect_stderr(_NoTerminal(sys.stderr)):
+        yield
