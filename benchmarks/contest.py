@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks.as_it_comes import as_it_comes
-from benchmarks.problems import Dense, Problem, dense
+from benchmarks.problems import Dense, Problem, dense, halved, widths
 from benchmarks.rivals import Recover, installed, quiet, recover
 from tasks.evaluation.efficiency import multiply_adds
 from tasks.evaluation.latency import interleave
@@ -26,9 +26,7 @@ from tasks.export.config import AutoQuantisation
 from tasks.export.fold import fold
 from tasks.export.onnx import run_onnx, serialised, session, to_model
 from tasks.metrics.table import headline
-from tasks.models.config import Cnn1dConfig, MlpConfig
-from tasks.models.graph import Graph, input_shape
-from tasks.models.zoo import build_network
+from tasks.models.graph import Graph
 from tasks.search.budget import Setting
 from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
@@ -139,13 +137,10 @@ def _peers(seed: _Seed) -> Iterator[_File]:
 
 def _scratch(seed: _Seed) -> Iterator[_File]:
     """Halve the widths of a dense net, trained as long as the others in all, until it does worse."""
-    model, plan = seed.given.problem.model, seed.given.cleaned.cleaner.plan
-    epochs = seed.given.problem.epochs + seed.epochs
-    how = replace(seed.how, epochs=epochs)
-    shape, floor = input_shape(model, plan, None), _floor(seed)
-    for narrow in _halved(model):
-        network = build_network(narrow, shape, seed.how.outputs, seed=seed.given.seed)
-        file = _File(_BOTH, SCRATCH, _widths(narrow), *shipped(seed, seed.graph(recover(network, how))))
+    how, floor = replace(seed.how, epochs=seed.given.problem.epochs + seed.epochs), _floor(seed)
+    for narrow in halved(seed.given.problem):
+        network = recover(seed.given.untrained(narrow), how)
+        file = _File(_BOTH, SCRATCH, widths(narrow), *shipped(seed, seed.graph(network)))
         yield file
         if seed.metric("valid", file.model) < floor:
             return
@@ -153,22 +148,6 @@ def _scratch(seed: _Seed) -> Iterator[_File]:
 
 def _floor(seed: _Seed) -> float:
     return seed.metric("valid", serialised(to_model(fold(seed.given.graph)))) - DROP
-
-
-def _halved(model: MlpConfig | Cnn1dConfig) -> Iterator[MlpConfig | Cnn1dConfig]:
-    while True:
-        fields = ("hidden",) if isinstance(model, MlpConfig) else ("channels", "hidden")
-        widths = {field: tuple(max(1, width // 2) for width in getattr(model, field)) for field in fields}
-        smaller = model.model_copy(update=widths)
-        if smaller == model:
-            return
-        model = smaller
-        yield model
-
-
-def _widths(model: MlpConfig | Cnn1dConfig) -> str:
-    channels = model.channels if isinstance(model, Cnn1dConfig) else ()
-    return "-".join(str(width) for width in (*channels, *model.hidden))
 
 
 @dataclass(frozen=True, eq=False)

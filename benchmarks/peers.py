@@ -23,7 +23,7 @@ from benchmarks.rivals import PEERS, installed
 
 PAGE = Path(__file__).parent.parent / "docs" / "peers.md"
 AMOUNTS = (0.5, 0.65, 0.75, 0.85, 0.9, 0.93, 0.95, 0.97)
-SMALL = ("digits", "breast_cancer", "MNIST-5k", "MNIST-1D, mlp", "MNIST-1D, cnn")
+SMALL = ("digits", "breast_cancer", "MNIST-5k", "MNIST-1D, mlp", "MNIST-1D, cnn", "MNIST-1D, resnet")
 
 
 def problems() -> dict[str, Problem]:

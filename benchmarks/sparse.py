@@ -17,8 +17,6 @@ from typing import Literal
 import torch
 
 from benchmarks.problems import SETS, Dense, dense
-from tasks.models.graph import input_shape
-from tasks.models.zoo import build_network
 from tasks.pruning.config import FinetuneConfig, UnstructuredConfig
 from tasks.pruning.recipe import prune
 from tasks.training.batching import Tensors
@@ -50,8 +48,7 @@ def accuracies(given: Dense, recipe: Recipe, amount: float) -> Found:
         for part in ("train", "valid", "test")
     )
     network = given.graph.network
-    shape = input_shape(given.problem.model, cleaner.plan, None)
-    fresh = build_network(given.problem.model, shape, cleaner.target.outputs, seed=seed)
+    fresh = given.untrained(given.problem.model)
     config = UnstructuredConfig(
         method="unstructured",
         amount=amount,
