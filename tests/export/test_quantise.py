@@ -192,55 +192,52 @@ def _constants(values):
     return [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in values.items()]
 
 
-def _residual(second, then=()):
-    """z = rows @ w; answer = z + `second`, and what `then` makes of it."""
-    rng = np.random.default_rng(0)
-    square = {
-        "w": rng.normal(size=(6, 6)),
-        "v": rng.normal(size=(6, 6)),
-        "b": np.zeros(6),
-        "c": np.full(6, 9.0),
-    }
+def _residual(second, then=(), product="Conv"):
+    """z = product(rows), u = product(z); answer = z + `second`, and what `then` makes of it."""
+    rng, shape = np.random.default_rng(0), (6, 6, 1) if product == "Conv" else (6, 6)
+    held = {name: rng.normal(size=shape) for name in "wv"} | {"b": np.zeros(6), "c": np.full(1, 9.0)}
     nodes = [
-        helper.make_node("Gemm", ["rows", "w", "b"], ["z"]),
-        helper.make_node("Gemm", ["z", "v", "b"], ["u"]),
+        helper.make_node(product, ["rows", "w", "b"], ["z"]),
+        helper.make_node(product, ["z", "v", "b"], ["u"]),
         helper.make_node("Tanh", ["u"], ["t"]),
         helper.make_node("Add", ["z", second], ["sum"]),
         *then,
     ]
     nodes[-1].output[0] = "answer"
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 6]) for name in ("rows", "answer")]
-    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], _constants(square))
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    row = ["N", *shape[1:]]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, row) for name in ("rows", "answer")]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], _constants(held))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return model, rng.normal(size=(64, *shape[1:])).astype(np.float32)
 
 
-RESIDUALS = {
-    "two products": ("u", ()),
-    "a ReLU behind": ("u", (helper.make_node("Relu", ["sum"], ["cut"]),)),
-    "a constant": ("c", ()),
-    "a float32 value": ("t", ()),
-}
-
-
-@pytest.mark.parametrize(("second", "then"), RESIDUALS.values(), ids=RESIDUALS.keys())
-def test_a_sum_is_int8_where_both_sides_are(second, then):
-    X = np.random.default_rng(1).normal(size=(64, 6)).astype(np.float32)
-    model = _residual(second, then)
-    int8 = static_int8(model, X)
-    ops = {node.op_type for node in int8.graph.node}
-    assert ("QLinearAdd" in ops) == (second == "u")
+def _close(int8, model, X):
     wanted = _answers(model, X)
     np.testing.assert_allclose(_answers(int8, X), wanted, atol=0.05 * np.abs(wanted).max())
 
 
+SUMS = {
+    "two convolutions": ("u", (), "Conv", True),
+    "a ReLU behind": ("u", (helper.make_node("Relu", ["sum"], [""]),), "Conv", True),
+    "a constant": ("c", (), "Conv", False),
+    "a float32 value": ("t", (), "Conv", False),
+    "products that give float32": ("u", (), "Gemm", False),
+}
+
+
+@pytest.mark.parametrize(("second", "then", "product", "wanted"), SUMS.values(), ids=SUMS.keys())
+def test_a_sum_is_int8_where_two_convolutions_meet(second, then, product, wanted):
+    model, X = _residual(second, then, product)
+    int8 = static_int8(model, X)
+    assert ("QLinearAdd" in {node.op_type for node in int8.graph.node}) == wanted
+    _close(int8, model, X)
+
+
 def test_a_relu_of_a_sum_that_is_read_before_it_cuts_only_its_own_branch():
     """relu(s) - s is max(0, -s): it is lost when s is cut as well."""
-    X = np.random.default_rng(1).normal(size=(64, 6)).astype(np.float32)
-    model = _residual(
-        "u", [helper.make_node("Relu", ["sum"], ["cut"]), helper.make_node("Sub", ["cut", "sum"], [""])]
-    )
-    wanted = _answers(model, X)
-    np.testing.assert_allclose(_answers(static_int8(model, X), X), wanted, atol=0.05 * np.abs(wanted).max())
+    cut = [helper.make_node("Relu", ["sum"], ["cut"]), helper.make_node("Sub", ["cut", "sum"], [""])]
+    model, X = _residual("u", cut)
+    _close(static_int8(model, X), model, X)
 
 
 def test_between_two_products_nothing_returns_to_float32(make_graph, make_rows):
