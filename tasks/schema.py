@@ -6,6 +6,7 @@ import difflib
 import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -179,6 +180,14 @@ def _problems(error: ValidationError, model: type[BaseModel], name: str, raw: ob
     return list(found.values())
 
 
+@lru_cache(maxsize=512)
+def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    """Build a field's validator, once: that takes longer than validating."""
+    field = model.model_fields[name]
+    annotated: Any = Annotated[field.annotation, field]
+    return TypeAdapter(annotated)
+
+
 def parse_section(model: type[BaseModel], name: str, raw: object) -> tuple[Any, list[Problem]]:
     """Validate section `name` of `model`.
 
@@ -187,9 +196,7 @@ def parse_section(model: type[BaseModel], name: str, raw: object) -> tuple[Any, 
     tuple
         The frozen section and no problems, or None and every problem of the section.
     """
-    field = model.model_fields[name]
-    annotated: Any = Annotated[field.annotation, field]
-    adapter: TypeAdapter[Any] = TypeAdapter(annotated)
+    adapter = _adapter(model, name)
     # As JSON, where strict means: no text for a number, no number for a switch, but a list for a tuple.
     try:
         return adapter.validate_json(json.dumps(raw, default=str), strict=True), []

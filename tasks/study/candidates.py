@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tasks.config import Params
 from tasks.errors import ConfigError
 from tasks.study.naming import arm_of, recipe, shown
-from tasks.study.overrides import Overrides, canonical, identity, validated
+from tasks.study.overrides import Overrides, examined, refused_id
 
 __all__ = ["Candidate", "Origin", "candidate"]
 
@@ -46,7 +46,7 @@ class Candidate:
 
 
 def candidate(
-    params: Params, overrides: Overrides, *, origin: Origin = "space", kind: str | None = None
+    params: Params, overrides: Overrides, *, origin: Origin = "space", kind: str = "", name: str = ""
 ) -> Candidate:
     """Make a candidate of changes to `params`; impossible ones make one that says why.
 
@@ -58,19 +58,19 @@ def candidate(
         Values by path.
     origin
         Why it is in the study.
-    kind
-        Of a rival; it takes the place of the arm, and goes before the name.
+    kind, name
+        Of a rival, in place of the arm and the recipe.
     """
-    key = identity(params, overrides)
     try:
-        changed, least = validated(params, overrides), canonical(params, overrides)
+        found = examined(params, overrides)
     except ConfigError as error:
-        name = " ".join(f"{path.rpartition('.')[2]}={shown(value)}" for path, value in overrides.items())
-        return Candidate(key, kind or "refused", name, dict(overrides), origin, _reason(error))
-    name = recipe(changed, params, least)
-    if kind is not None:
-        return Candidate(key, kind, f"{kind} {name}", least, origin)
-    return Candidate(key, arm_of(changed), name, least, origin)
+        said = " ".join(f"{path.rpartition('.')[2]}={shown(value)}" for path, value in overrides.items())
+        return Candidate(
+            refused_id(overrides), kind or "refused", name or said, dict(overrides), origin, _reason(error)
+        )
+    least = found.overrides
+    name = name or recipe(found.params, params, least)
+    return Candidate(found.id, kind or arm_of(found.params), name, least, origin)
 
 
 def _reason(error: ConfigError) -> str:

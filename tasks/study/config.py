@@ -108,9 +108,7 @@ def _cases(raw: Mapping[str, Any]) -> Cases:
     if set(raw) != {"cases"} or not isinstance(cases, list | tuple) or not cases:
         raise ValueError("cases must be a list, alone: each case has its own values or range, and its when")
     if any(not isinstance(case, Mapping) for case in cases):
-        raise ValueError(
-            "each case must be {values: [...], when: ...} or {low: ..., high: ..., when: ...}"
-        )
+        raise ValueError("each case must be {values: [...], when: ...} or {low: ..., high: ..., when: ...}")
     return Cases(cases=tuple(_one(case) for case in cases))
 
 

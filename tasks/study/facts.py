@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.artifacts import Layout, load_cleaner
+from tasks.artifacts import Layout, load_cleaner, load_rows
 from tasks.data.cleaner import Cleaner
 from tasks.data.meta import Task
 from tasks.data.plan import NumericPlan
@@ -26,11 +26,14 @@ class Facts:
         'classification' or 'regression'.
     outputs
         Classes, or 1.
+    rows
+        Training rows.
     """
 
     plan: NumericPlan
     task: Task
     outputs: int
+    rows: int
 
     @property
     def columns(self) -> int:
@@ -50,9 +53,9 @@ class Facts:
         return plan.shape[1:] if on_cells and plan.shape and not any(plan.levels) else None
 
 
-def facts_of(cleaner: Cleaner) -> Facts:
+def facts_of(cleaner: Cleaner, rows: int) -> Facts:
     """Read them off a fitted cleaner."""
-    return Facts(cleaner.plan, cleaner.target.kind, cleaner.target.outputs)
+    return Facts(cleaner.plan, cleaner.target.kind, cleaner.target.outputs, rows)
 
 
 def read_facts(root: Path) -> Facts:
@@ -63,7 +66,8 @@ def read_facts(root: Path) -> Facts:
     EspalierError
         When it has not.
     """
-    path = Layout(root).cleaner
-    if not path.exists():
-        raise EspalierError(f"{path}: no such file; a study begins after stage clean, see `espalier run`")
-    return facts_of(load_cleaner(path))
+    layout = Layout(root)
+    for path in (layout.cleaner, layout.rows("train")):
+        if not path.exists():
+            raise EspalierError(f"{path}: no such file; a study begins after stage clean, see `espalier run`")
+    return facts_of(load_cleaner(layout.cleaner), len(load_rows(layout.rows("train")).y))

@@ -44,9 +44,10 @@ def recipe(params: Params, base: Params, overrides: Mapping[str, Any]) -> str:
     parts = {key: text for key, text in own.items() if text != there[key]}
     said = [text for text in parts.values() if text] + _others(overrides)
     same = [text for key, text in own.items() if text and key not in parts]
+    int8 = _int8(params.export.quantise.method)
     if not any(own[key] for key in ("columns", "rows", "prune")):
         said.insert(0, "dense")
-    return " ".join([*said, *same])
+    return " ".join([*said, *same, *int8])
 
 
 def _parts(params: Params) -> dict[str, str]:
@@ -54,7 +55,6 @@ def _parts(params: Params) -> dict[str, str]:
         "columns": _columns(params.reduce.columns),
         "rows": _rows(params.reduce.rows),
         "prune": _prune(params.prune),
-        "int8": _int8(params.export.quantise.method),
     }
 
 
@@ -86,8 +86,8 @@ def _removal(config: PruneConfig) -> str:
     return f"{config.method}:{shown(amount)}"
 
 
-def _int8(method: str) -> str:
-    return {"none": "", "auto": "int8"}.get(method, f"int8={method}")
+def _int8(method: str) -> list[str]:
+    return [] if method == "none" else ["int8" if method == "auto" else f"int8={method}"]
 
 
 _SAID = (

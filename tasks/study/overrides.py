@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tasks.config import Params, parse_params
@@ -13,7 +14,18 @@ from tasks.errors import ConfigError, Problem
 from tasks.schema import fields_at
 from tasks.settings import Section
 
-__all__ = ["FIXED", "Overrides", "canonical", "fixed", "identity", "settings", "validated"]
+__all__ = [
+    "FIXED",
+    "Examined",
+    "Overrides",
+    "canonical",
+    "examined",
+    "fixed",
+    "identity",
+    "refused_id",
+    "settings",
+    "validated",
+]
 
 Overrides: TypeAlias = Mapping[str, Any]
 
@@ -69,17 +81,71 @@ def validated(params: Params, overrides: Overrides) -> Params:
         raise ConfigError(error.problems, "candidate") from error
 
 
-def canonical(params: Params, overrides: Overrides) -> dict[str, Any]:
-    """Return the overrides that make a difference, sorted; lists and sections whole where part of one is set.
+@dataclass(frozen=True)
+class Examined:
+    """What overrides come to.
 
-    Validated they give the same parameters, in all that numbers depend on.
+    Attributes
+    ----------
+    params
+        The parameters they make.
+    overrides
+        Those that make a difference, sorted; lists and sections whole where part of one is set. They make
+        the same parameters, in all that numbers depend on.
+    id
+        8 hex digits that are equal for overrides that make the same parameters.
+    """
+
+    params: Params
+    overrides: dict[str, Any]
+    id: str
+
+
+def examined(params: Params, overrides: Overrides) -> Examined:
+    """Apply overrides, and bring them to one form.
 
     Raises
     ------
     ConfigError
         As `validated` does.
     """
-    before, after = _leaves(_effective(params)), _leaves(_effective(validated(params, overrides)))
+    made = validated(params, overrides)
+    before, after = _leaves(_effective(params)), _leaves(_effective(made))
+    facts = [[leaf, after.get(leaf)] for leaf in sorted({*before, *after}) if _differs(leaf, before, after)]
+    return Examined(made, _least(params, overrides, before, after), _digest(facts))
+
+
+def canonical(params: Params, overrides: Overrides) -> dict[str, Any]:
+    """Return the overrides that make a difference, see `Examined`.
+
+    Raises
+    ------
+    ConfigError
+        As `validated` does.
+    """
+    return examined(params, overrides).overrides
+
+
+def identity(params: Params, overrides: Overrides) -> str:
+    """Return the id of overrides, see `Examined`; those that make no parameters have one too."""
+    try:
+        return examined(params, overrides).id
+    except ConfigError:
+        return refused_id(overrides)
+
+
+def refused_id(overrides: Overrides) -> str:
+    """Return 8 hex digits for overrides that make no parameters."""
+    return _digest(["refused", sorted(overrides.items())])
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+def _least(
+    params: Params, overrides: Overrides, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, Any]:
     written = _leaves(_written(params))
     changed, _ = _applied(params, overrides)
     whole = {_outermost(path, overrides, changed) for path in overrides}
@@ -94,18 +160,6 @@ def canonical(params: Params, overrides: Overrides) -> dict[str, Any]:
         )
 
     return {path: _at(changed, path) for path in sorted(whole) if matters(path)}
-
-
-def identity(params: Params, overrides: Overrides) -> str:
-    """Return 8 hex digits that are equal for overrides that make the same parameters of `params`."""
-    try:
-        before, after = _leaves(_effective(params)), _leaves(_effective(validated(params, overrides)))
-        facts: Any = sorted(
-            (leaf, after.get(leaf)) for leaf in {*before, *after} if _differs(leaf, before, after)
-        )
-    except ConfigError:
-        facts = ["refused", sorted(overrides.items())]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 
 def settings(overrides: Overrides) -> list[str]:
