@@ -29,7 +29,7 @@ from tasks.export.onnx import run_onnx, serialised, session, to_model
 from tasks.metrics.table import headline
 from tasks.models.graph import Graph
 from tasks.search.candidates import Bench, Made
-from tasks.search.config import BudgetConfig, BudgetRecovery
+from tasks.search.config import CANDIDATE_EPOCHS, BudgetConfig
 from tasks.search.meet import Met, meet
 
 DROP = 0.005
@@ -223,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line a seed, and medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=BudgetRecovery().epochs)
+    parser.add_argument("--epochs", type=int, default=CANDIDATE_EPOCHS)
     parser.add_argument("--only", help="sets whose name contains this")
     parser.add_argument("--json", type=Path, help="write every figure here")
     parser.add_argument("--page", type=Path, help="write the figures as a page, docs/budget.md")

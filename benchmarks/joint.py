@@ -25,7 +25,7 @@ from tasks.export.onnx import run_onnx, session
 from tasks.metrics.table import headline
 from tasks.search.budget import Setting
 from tasks.search.candidates import Made
-from tasks.search.config import BudgetConfig, BudgetRecovery
+from tasks.search.config import CANDIDATE_EPOCHS, BudgetConfig
 from tasks.search.meet import meet
 
 AMOUNTS = (0.75, 0.85, 0.9, 0.95)
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--amounts", type=float, nargs="+", default=list(AMOUNTS))
-    parser.add_argument("--epochs", type=int, default=BudgetRecovery.model_fields["epochs"].default)
+    parser.add_argument("--epochs", type=int, default=CANDIDATE_EPOCHS)
     parser.add_argument("--recoveries", type=int, default=RECOVERIES)
     parser.add_argument("--only", nargs="*", help="sets; by default all that are installed")
     parser.add_argument("--json", type=Path, help="keep every figure here; those of other sets there stay")

@@ -33,7 +33,6 @@ from tasks.models.user import UserNetwork
 from tasks.pruning.config import FinetuneConfig
 from tasks.search.candidates import Bench
 from tasks.search.config import BudgetConfig as Budget
-from tasks.search.config import BudgetRecovery
 from tasks.search.meet import Met, meet
 from tasks.search.problem import Problem
 from tasks.training.config import TrainConfig
@@ -152,7 +151,7 @@ def compress_model(
     kind = _task(task, outputs)
     labels, codes = _targets(kind, outputs, targets, parts[1], parts[3])
     graph = _graph(network, plan, shape, kind, labels)
-    train, finetune = train or TrainConfig(), finetune or BudgetRecovery()
+    train, finetune = train or TrainConfig(), finetune or FinetuneConfig()
     with runtime(train):
         rows = [_numeric(part) for part in (parts[0], parts[2])]
         problem = Problem(graph, plan, rows[0], codes[0], rows[1], codes[1], kind, seed, train, finetune)

@@ -69,6 +69,17 @@ def test_an_unknown_key_is_answered_with_the_nearest_one():
     assert (found.value, found.rule, found.hint) == (5, "unknown key", "did you mean 'epochs'?")
 
 
+def test_a_budget_keeps_the_recovery_that_its_candidates_need():
+    prune = overridden(TEXT, ["prune.method=budget"])[1].prune
+    assert (prune.method, prune.finetune.epochs) == ("budget", "auto")
+
+
+def test_epochs_of_recovery_are_a_number_or_auto():
+    found = problems("prune.finetune.epochs=long")["prune.finetune.epochs"]
+    assert "whole number" in found.rule
+    assert "'auto'" in found.rule
+
+
 def test_a_key_of_another_method_is_told_apart_from_a_typing_error():
     found = problems("reduce.columns={method: pca, kernel: 2}")["reduce.columns.kernel"]
     assert found.hint == "known to method pool only"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from tasks.pruning.finetune_config import FinetuneConfig
 from tasks.settings import Section
 
 __all__ = [
@@ -29,47 +30,6 @@ Amount = Share | Literal["auto"]
 Importance = Literal[
     "magnitude", "taylor", "hessian", "lamp", "activation", "batch_norm", "random", "decomposition"
 ]
-
-
-class FinetuneConfig(Section):
-    """How the network recovers after something was removed; the learning rate follows one cycle."""
-
-    epochs: int = Field(
-        60,
-        ge=0,
-        description="epochs of recovery per round; with a gradual schedule, of all. Fewer than train.epochs "
-        "cost more than the choice of what to remove",
-    )
-    lr: float = Field(0.003, gt=0.0, description="peak of the one-cycle learning rate")
-    distil: float = Field(
-        0.7, ge=0.0, le=1.0, description="weight of the reference's soft answers in the loss; 0: labels only"
-    )
-    temperature: float = Field(2.0, gt=0.0, description="softens the reference's answers before comparing")
-    mixup: float = Field(
-        1.0,
-        ge=0.0,
-        description="alpha of Beta(alpha, alpha): recovery learns from mixtures of two rows, and the "
-        "reference's answers to them; 1: any share is as likely, 0: the rows as they are",
-    )
-    keep: Literal["best", "last"] = Field(
-        "last",
-        description="best: weights of the epoch with the best validation metric | last: of the last epoch, "
-        "whose validation metric then flatters nothing",
-    )
-    patience: int = Field(
-        0, ge=0, description="epochs without a better validation metric before recovery stops; 0: never"
-    )
-    recalibrate: bool = Field(
-        False,
-        description="statistics of batch norms are estimated anew on training rows after each removal, "
-        "before any epoch of recovery",
-    )
-
-    @model_validator(mode="after")
-    def _last_needs_every_epoch(self) -> FinetuneConfig:
-        if self.keep == "last" and self.patience:
-            raise ValueError("keep: last goes through every epoch; set keep: best, or patience: 0")
-        return self
 
 
 class _PruneSection(Section):
@@ -225,7 +185,7 @@ class UnstructuredConfig(_PruneSection):
                 f"rewind {self.rewind} needs schedule oneshot or iterative",
             ),
             (
-                gradual and self.finetune.epochs == 0,
+                gradual and self.finetune.length() == 0,
                 "schedule gradual prunes during training; finetune.epochs must be at least 1",
             ),
         )

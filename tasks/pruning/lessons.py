@@ -39,7 +39,7 @@ class Lessons:
 
     def answers(self, finetune: FinetuneConfig) -> Tensor | None:
         """Logits (n, K) on all training rows; None where nobody learns from them."""
-        if not finetune.distil or not finetune.epochs or self._mixes(finetune):
+        if not finetune.distil or not finetune.length() or self._mixes(finetune):
             return None
         return self._answers
 
@@ -47,20 +47,20 @@ class Lessons:
         """Mixtures of training rows; None where rows are used as they are."""
         if not self._mixes(finetune):
             return None
-        asked = (finetune.mixup, finetune.epochs, finetune.distil > 0)
+        asked = (finetune.mixup, finetune.length(), finetune.distil > 0)
         if asked not in self._mixtures:
             self._mixtures[asked] = self.teacher.mixtures(
                 finetune.mixup,
                 outputs=self.outputs,
                 seed=self.seed,
-                epochs=finetune.epochs,
+                epochs=finetune.length(),
                 rounds=self.rounds,
                 answered=finetune.distil > 0,
             )
         return self._mixtures[asked]
 
     def _mixes(self, finetune: FinetuneConfig) -> bool:
-        return finetune.mixup > 0 and finetune.epochs > 0 and not self.streamed
+        return finetune.mixup > 0 and finetune.length() > 0 and not self.streamed
 
     @cached_property
     def _answers(self) -> Tensor:

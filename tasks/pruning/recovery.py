@@ -141,7 +141,8 @@ class Recovery:
         """
         if self.finetune.recalibrate:
             outcome = outcome.then(recalibrated(outcome.network, self.train))
-        if self.finetune.epochs == 0:
+        epochs = self.finetune.length()
+        if epochs == 0:
             return outcome
         numbered = partial(_numbered, after=len(outcome.history))
         show = self.on_epoch
@@ -154,13 +155,13 @@ class Recovery:
             task=self.task,
             outputs=self.outputs,
             seed=self.seed,
-            epochs=self.finetune.epochs,
+            epochs=epochs,
             lr=self.finetune.lr,
             teacher=self.teacher if self.finetune.distil > 0 else None,
             distil=Distil(self.finetune.distil, self.finetune.temperature),
             mixing=self.mixing if self.finetune.mixup else None,
             rounds=self.rounds,
-            until=self.finetune.epochs if self.finetune.keep == "last" else None,
+            until=epochs if self.finetune.keep == "last" else None,
             hooks=replace(hooks or Hooks(), after_step=hold) if held else hooks,
             checkpoint=None if self.folder is None else Checkpoint(self.folder / name),
             on_epoch=None if show is None else lambda record: show(numbered(record)),

@@ -167,7 +167,8 @@ def _gradual(
     source = _given(recovery.initial, "start: scratch") if config.start == "scratch" else outcome.network
     cut = copy.deepcopy(source)
     attach(cut, _open(cut) | masks_of(outcome.network))
-    ramp = min(round(RAMP * recovery.finetune.epochs), recovery.finetune.epochs - 1)
+    epochs = recovery.finetune.length()
+    ramp = min(round(RAMP * epochs), epochs - 1)
     tighten = partial(_tighten, config=config, target=target, calibration=calibration, ramp=ramp)
     hooks = Hooks(before_epoch=tighten, after_step=hold, settled=ramp)
     trained = recovery.run(outcome.then(cut), "gradual", hooks)

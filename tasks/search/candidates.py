@@ -26,6 +26,7 @@ from tasks.pruning.config import StructuredConfig
 from tasks.pruning.inputs import column_weights, narrow
 from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
+from tasks.search.config import CANDIDATE_EPOCHS
 from tasks.search.luck import spread
 from tasks.search.problem import Problem
 from tasks.training.batching import Tensors
@@ -127,6 +128,11 @@ class Bench:
     _known: dict[tuple[str, int], _Narrowed] = field(default_factory=dict, init=False)
     _probed: dict[Setting, Made] = field(default_factory=dict, init=False)
 
+    @property
+    def epochs(self) -> int:
+        """Epochs of a recovery."""
+        return self.problem.finetune.length(CANDIDATE_EPOCHS)
+
     @cached_property
     def whole(self) -> bool:
         """Whether the graph needs all its columns, because of how it reads them."""
@@ -176,7 +182,7 @@ class Bench:
     def recover(self, setting: Setting) -> Made:
         """Make a candidate and let it recover in full; it stays as it was where that made it worse."""
         possible = self._possible(setting)
-        before, after = self.probe(possible).pruned, self._pruned(possible, self.problem.finetune.epochs)
+        before, after = self.probe(possible).pruned, self._pruned(possible, self.epochs)
         assert before is not None
         best = after if after.valid_metric >= before.valid_metric else _noted(before, _WORSE)
         return self._measured(possible, best, deployed=True, timed=True)

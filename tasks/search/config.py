@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,13 +10,11 @@ from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.pruning.config import FinetuneConfig, NoPruneConfig, StepConfig, StepsConfig
 from tasks.settings import Section
 
-__all__ = ["BudgetConfig", "BudgetRecovery", "BudgetedConfig", "PruneSection"]
+__all__ = ["CANDIDATE_EPOCHS", "BudgetConfig", "BudgetedConfig", "PruneSection"]
 
 
-class BudgetRecovery(FinetuneConfig):
-    """How candidates of a search recover: what has become very small needs longer."""
-
-    epochs: int = Field(180, ge=0, description="epochs of a candidate's recovery")
+CANDIDATE_EPOCHS: Final = 180
+"""Epochs of a candidate's recovery where `finetune.epochs` is auto: what is very small needs longer."""
 
 
 class BudgetConfig(Section):
@@ -59,8 +57,8 @@ class BudgetedConfig(BudgetConfig):
     """Columns and units are chosen to meet a budget; the reference is the dense one."""
 
     method: Literal["budget"] = Field(description="budget: columns and units chosen to meet limits")
-    finetune: BudgetRecovery = Field(
-        default_factory=BudgetRecovery, description="recovery of the few candidates that are worth it"
+    finetune: FinetuneConfig = Field(
+        default_factory=FinetuneConfig, description="recovery of the few candidates that are worth it"
     )
     quantise: QuantiseConfig = Field(
         default_factory=NoQuantisation, description="how the result will be exported: as export.quantise"

@@ -205,7 +205,7 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
         if number:
             log.info("step %d: %s, amount %s", number, config.method, config.amount)
         learns = not isinstance(config, NoPruneConfig)
-        with progress("prune", config.finetune.epochs * getattr(config, "rounds", 1), target.kind) as shown:
+        with progress("prune", config.finetune.length() * getattr(config, "rounds", 1), target.kind) as shown:
             return prune(
                 network if before is None else before.network,
                 config,

@@ -108,3 +108,8 @@ def test_fewer_columns_alone_are_a_removal(graph):
 def test_the_noise_is_the_spread_at_the_reference(graph):
     made = bench(graph, epochs=1)
     assert made.noise == spread("classification", made.reference.metric, 100)
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, 180), ({"epochs": "auto"}, 180), ({"epochs": 7}, 7)])
+def test_a_candidate_recovers_longer_than_a_removal_unless_told(graph, given, expected):
+    assert bench(graph, **given).epochs == expected
