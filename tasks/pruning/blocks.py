@@ -15,9 +15,11 @@ from tasks.pruning.masks import keep_largest
 from tasks.pruning.recovery import Outcome, Recovery
 from tasks.pruning.saliency import Calibration
 from tasks.pruning.schedule import round_amount
+from tasks.pruning.sensitivity import Curves, measure
 from tasks.training.losses import label_loss
+from tasks.training.scoring import score
 
-__all__ = ["block_scores", "prune_blocks", "remove_blocks", "residual_blocks"]
+__all__ = ["block_scores", "block_sensitivity", "prune_blocks", "remove_blocks", "residual_blocks"]
 
 ROWS = 64
 
@@ -40,6 +42,21 @@ def prune_blocks(start: Outcome, config: BlocksConfig, amount: float | None, rec
         wanted = round(round_amount(amount, config.rounds, number) * len(blocks))
         outcome = recovery.run(_without(outcome, config, wanted, blocks, recovery), f"round-{number}")
     return outcome
+
+
+def block_sensitivity(start: Outcome, config: BlocksConfig, recovery: Recovery) -> Curves:
+    """Validation metric without each residual block, the others in place and not trained; share 1 of each."""
+    del config
+
+    def judge(pruned: nn.Module) -> float:
+        return score(pruned, recovery.valid, recovery.task)
+
+    def without(block: str, share: float) -> nn.Module:
+        del share
+        return remove_blocks(start.network, [block])
+
+    blocks = residual_blocks(start.network, recovery.calibration(ROWS).X)
+    return measure(blocks, without, judge, start.network, shares=(1.0,))
 
 
 def residual_blocks(network: nn.Module, X: Tensor) -> tuple[str, ...]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import Tensor, nn
+
+from tasks.models.graph import Graph
 from tasks.pruning.column_criteria import Evidence, column_scores
 from tasks.pruning.config import InputsConfig
 from tasks.pruning.inputs import narrow
 from tasks.pruning.masks import keep_largest
 from tasks.pruning.recovery import CALIBRATION, Front, Outcome, Recovery
 from tasks.pruning.schedule import round_amounts
+from tasks.pruning.sensitivity import Curves, measure
+from tasks.training.batching import Tensors
+from tasks.training.scoring import score
 from tasks.training.seeds import drawn_rows
 
-__all__ = ["prune_inputs"]
+__all__ = ["column_sensitivity", "prune_inputs"]
 
 _ROWS = 2048
 
@@ -40,6 +46,28 @@ def prune_inputs(start: Outcome, config: InputsConfig, amount: float | None, rec
     return outcome
 
 
+def column_sensitivity(start: Outcome, config: InputsConfig, recovery: Recovery) -> Curves:
+    """Validation metric with a share of the columns taken away, the others making up for them, not trained.
+
+    One curve, named `inputs`: columns belong to no layer.
+    """
+    front = start.front
+    assert front is not None
+    graph, names = front.graph.with_parts(network=start.network), front.plan.names
+    scores = column_scores(graph, front.plan, config.importance, _evidence(front, recovery))
+
+    def without(name: str, share: float) -> nn.Module:
+        choice = keep_largest({name: scores}, round(share * len(names)))
+        return narrow(graph, front.plan, _kept(choice.keep[name]), front.train)
+
+    def judge(path: nn.Module) -> float:
+        assert isinstance(path, Graph)
+        X = front.valid[:, [names.index(name) for name in path.columns]]
+        return score(path, Tensors(X, recovery.valid.y), recovery.task)
+
+    return measure(["inputs"], without, judge, graph)
+
+
 def _without_least(
     outcome: Outcome, config: InputsConfig, removed: int, columns: int, recovery: Recovery
 ) -> Outcome:
@@ -51,13 +79,18 @@ def _without_least(
     graph = front.graph.with_parts(network=outcome.network)
     scores = column_scores(graph, front.plan, config.importance, _evidence(front, recovery))
     choice = keep_largest({"inputs": scores}, count)
-    keep = choice.keep["inputs"].nonzero().flatten().tolist()
+    keep = _kept(choice.keep["inputs"])
     smaller = narrow(graph, front.plan, keep, front.train)
     notes = ("one column stays, the amount would have taken all",) if choice.bound else ()
     cut = outcome.then(smaller.network, *notes)
     return replace(
         cut, front=Front(smaller, front.plan.select(keep), front.train[:, keep], front.valid[:, keep])
     )
+
+
+def _kept(mask: Tensor) -> list[int]:
+    positions: list[int] = mask.nonzero().flatten().tolist()
+    return positions
 
 
 def _evidence(front: Front, recovery: Recovery) -> Evidence:

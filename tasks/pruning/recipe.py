@@ -164,14 +164,22 @@ def sensitivity(
     task: str,
     outputs: int,
     seed: int,
+    front: Front | None = None,
 ) -> Curves:
-    """Measure what each layer alone costs by the criterion of the first step that removes units or weights.
+    """Measure what each layer alone costs, by the method and the criterion of the section or its first step.
 
-    Empty where no step does.
+    Later steps of a recipe meet another network, so theirs are not measured. Empty with method none.
+
+    Parameters
+    ----------
+    front : Front, optional
+        The path before the network, for a first step that takes raw columns away.
+
+    Others as in `prune`.
     """
-    step = next((step for step in steps_of(config) if step.method in SENSITIVITY), None)
+    step = next(iter(steps_of(config)), None)
     if step is None:
         return {}
     recovery = Recovery(train, valid, train_config, step.finetune, task, outputs, seed)
     with runtime(train_config):
-        return SENSITIVITY[step.method](network, step, recovery)
+        return SENSITIVITY[step.method](Outcome(network, front=front), step, recovery)

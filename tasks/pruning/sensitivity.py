@@ -1,8 +1,12 @@
-"""How much each layer matters: the validation metric with a share of that layer alone removed, untrained."""
+"""How much each layer matters: the validation metric with a share of that layer alone removed, untrained.
+
+A layer here is whatever a step takes shares of: units or weights of one layer, its rank, a residual block, or
+the raw columns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -25,6 +29,7 @@ def measure(
     without: Callable[[str, float], nn.Module],
     score: Callable[[nn.Module], float],
     dense: nn.Module,
+    shares: Sequence[float] = SHARES,
 ) -> Curves:
     """Score the network without a share of one layer at a time (Li et al., 2017).
 
@@ -36,10 +41,12 @@ def measure(
         Validation metric, larger is better.
     dense
         The network with everything in it.
+    shares
+        That are tried; ``(1.0,)`` where a layer leaves as a whole.
     """
     whole = score(dense)
     return {
-        layer: ((0.0, whole), *((share, score(without(layer, share))) for share in SHARES))
+        layer: ((0.0, whole), *((share, score(without(layer, share))) for share in shares))
         for layer in layers
     }
 

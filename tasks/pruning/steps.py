@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
-
-from tasks.pruning.blocks import prune_blocks
-from tasks.pruning.columns import prune_inputs
+from tasks.pruning.blocks import block_sensitivity, prune_blocks
+from tasks.pruning.columns import column_sensitivity, prune_inputs
 from tasks.pruning.lowrank import prune_ranks
+from tasks.pruning.rank_sensitivity import rank_sensitivity
 from tasks.pruning.recovery import Outcome, Recovery
 from tasks.pruning.sensitivity import Curves
 from tasks.pruning.units import prune_units, unit_sensitivity
@@ -33,11 +32,14 @@ STEPS: dict[str, Step] = {
 }
 """`method` of a section -> the step."""
 
-SENSITIVITY: dict[str, Callable[[nn.Module, Any, Recovery], Curves]] = {
+SENSITIVITY: dict[str, Callable[[Outcome, Any, Recovery], Curves]] = {
+    "blocks": block_sensitivity,
+    "inputs": column_sensitivity,
+    "low_rank": rank_sensitivity,
     "structured": unit_sensitivity,
     "unstructured": weight_sensitivity,
 }
-"""`method` of a section -> (network, section, recovery) -> what each layer alone costs."""
+"""`method` of a section -> (where the recipe stands, section, recovery) -> what each layer alone costs."""
 
 NEED_FRONT = frozenset({"inputs", "budget"})
 """Steps that reach before the network."""

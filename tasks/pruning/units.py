@@ -43,7 +43,7 @@ def prune_units(
     outcome, initial = outcome.then(start.network, *left), {group.name: group.width for group in able}
     shares = resolved(amount, {group.name: group.members for group in able})
     if config.scope == "sensitivity" and isinstance(shares, float):
-        shares = allocate(unit_sensitivity(start.network, config, recovery), initial, shares)
+        shares = allocate(unit_sensitivity(start, config, recovery), initial, shares)
     for number in range(1, config.rounds + 1):
         now = at_each(shares, partial(round_amount, rounds=config.rounds, number=number))
         cut = _remove_share(outcome, config, now, initial, recovery)
@@ -51,8 +51,9 @@ def prune_units(
     return outcome
 
 
-def unit_sensitivity(network: nn.Module, config: StructuredConfig, recovery: Recovery) -> Curves:
+def unit_sensitivity(start: Outcome, config: StructuredConfig, recovery: Recovery) -> Curves:
     """Validation metric with a share of the units of one group at a time removed, without recovery."""
+    network = start.network
     groups = survey(network, recovery.example).groups
     if not groups:
         return {}

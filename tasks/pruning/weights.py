@@ -67,8 +67,9 @@ def prune_weights(
     return outcome
 
 
-def weight_sensitivity(network: nn.Module, config: UnstructuredConfig, recovery: Recovery) -> Curves:
+def weight_sensitivity(start: Outcome, config: UnstructuredConfig, recovery: Recovery) -> Curves:
     """Validation metric with a share of one layer's weights at a time set to zero, without recovery."""
+    network = start.network
     sizes = {name: weight.numel() for name, weight in prunable_weights(network).items()}
     if not sizes:
         return {}
@@ -96,7 +97,7 @@ def _shares(
     sizes = {_layer(name): weight.numel() for name, weight in prunable_weights(network).items()}
     shares = resolved(amount, dict.fromkeys(sizes, ()))
     if config.scope == "sensitivity" and isinstance(shares, float):
-        shares = allocate(weight_sensitivity(network, config, recovery), sizes, shares)
+        shares = allocate(weight_sensitivity(Outcome(network), config, recovery), sizes, shares)
     if isinstance(shares, dict):
         parameters = {_layer(name): name for name in prunable_weights(network)}
         return {parameters[layer]: share for layer, share in shares.items()}

@@ -261,6 +261,7 @@ def _sensitivity(inputs: _Inputs, params: Params) -> Curves:
         task=inputs.target.kind,
         outputs=inputs.target.outputs,
         seed=params.train.seed,
+        front=inputs.front,
     )
 
 

@@ -11,10 +11,11 @@ from tasks.models.user import UserNetwork
 from tasks.models.zoo import seeded
 from tasks.pruning.blocks import block_scores, remove_blocks, residual_blocks
 from tasks.pruning.config import BlocksConfig, PruneConfig
-from tasks.pruning.recipe import prune
+from tasks.pruning.recipe import prune, sensitivity
 from tasks.pruning.saliency import Calibration
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
+from tasks.training.scoring import score
 
 CONFIG: TypeAdapter = TypeAdapter(PruneConfig)
 SETTINGS = TrainConfig(batch=8, threads=1, device="cpu")
@@ -156,3 +157,23 @@ def test_units_can_be_removed_after_blocks(deep, data):
     both = prune(fewer, config, data, data, SETTINGS, task="classification", outputs=3, seed=0).network
     assert both.sizes()["inner"].count(0) == 1
     assert both.sizes()["width"] == 4
+
+
+def test_each_block_is_left_out_alone_to_see_what_it_is_worth(deep, data):
+    for weight in deep.body[2].back.parameters():
+        nn.init.zeros_(weight)
+    config = BlocksConfig(method="blocks")
+    curves = sensitivity(deep, config, data, data, SETTINGS, task="classification", outputs=3, seed=0)
+    whole = score(deep, data, "classification")
+    assert curves["body.2"] == ((0.0, whole), (1.0, whole))
+    for name in ("body.1", "body.3"):
+        alone = score(remove_blocks(deep, [name]), data, "classification")
+        assert curves[name] == ((0.0, whole), (1.0, alone))
+
+
+def test_without_blocks_there_is_no_curve(data):
+    network, config = (
+        nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3)),
+        BlocksConfig(method="blocks"),
+    )
+    assert not sensitivity(network, config, data, data, SETTINGS, task="classification", outputs=3, seed=0)

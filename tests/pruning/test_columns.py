@@ -13,8 +13,9 @@ from tasks.models.graph import Graph
 from tasks.models.layers import Softmax, preprocess
 from tasks.models.mlp import Mlp
 from tasks.pruning.config import FinetuneConfig, InputsConfig
-from tasks.pruning.recipe import Pruned, prune
+from tasks.pruning.recipe import Pruned, prune, sensitivity
 from tasks.pruning.recovery import Front
+from tasks.pruning.sensitivity import SHARES
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 
@@ -33,10 +34,11 @@ def front() -> Front:
     return Front(graph.eval(), plan, torch.randn(1000, p), torch.randn(200, p))
 
 
-def taken(front: Front, epochs: int = 5, **keys: object) -> Pruned:
-    def rows(X: torch.Tensor) -> Tensors:
-        return Tensors(X, (X[:, 0] + X[:, 1] > 0).long())
+def rows(X: torch.Tensor) -> Tensors:
+    return Tensors(X, (X[:, 0] + X[:, 1] > 0).long())
 
+
+def taken(front: Front, epochs: int = 5, **keys: object) -> Pruned:
     config = InputsConfig(method="inputs", finetune=FinetuneConfig(epochs=epochs, distil=0), **keys)
     return prune(
         front.graph.network,
@@ -75,6 +77,44 @@ def test_permutation_finds_the_columns_that_say_the_class(front):
     for importance in ("permutation", "taylor", "weight"):
         done = taken(again, epochs=0, amount=0.75, importance=importance)
         assert set(done.front.graph.columns) == {"c0", "c1"}
+
+
+def curve(front: Front, **keys: object) -> dict[float, float]:
+    found = sensitivity(
+        front.graph.network,
+        InputsConfig(method="inputs", **keys),
+        rows(front.train),
+        rows(front.valid),
+        TrainConfig(device="cpu"),
+        task="classification",
+        outputs=2,
+        seed=0,
+        front=front,
+    )
+    assert list(found) == ["inputs"]
+    return dict(found["inputs"])
+
+
+def test_columns_have_one_curve_and_its_points_are_the_steps_own_metrics(front):
+    found = curve(front, importance="taylor")
+    assert list(found) == [0.0, *SHARES]
+    for share in (0.25, 0.5, 1.0):
+        done = taken(front, epochs=0, importance="taylor", amount=share)
+        assert found[share] == done.report["valid_metric"]
+
+
+def test_taking_columns_that_no_weight_reads_costs_nothing(front):
+    with torch.no_grad():
+        front.graph.network.body[0].weight[:, 2:] = 0
+    found = curve(front)
+    assert found[0.0] == found[0.25] == found[0.5] == found[0.75]
+
+
+def test_measuring_the_curve_changes_nothing(front):
+    before = {name: tensor.clone() for name, tensor in front.graph.state_dict().items()}
+    curve(front)
+    assert all(torch.equal(before[name], tensor) for name, tensor in front.graph.state_dict().items())
+    assert not front.graph.network.training
 
 
 def test_without_recovery_the_network_is_the_narrow_one(front):

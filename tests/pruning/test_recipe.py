@@ -277,6 +277,19 @@ def test_sensitivity_has_a_curve_for_every_layer_that_can_be_pruned(network, pro
     assert all(0 <= metric <= 1 for points in curves.values() for _, metric in points)
 
 
+def test_sensitivity_of_a_recipe_is_that_of_its_first_step(network, problem):
+    first, second = {"method": "low_rank", "amount": 0.5}, {"method": "structured", "amount": 0.5}
+    call = partial(sensitivity, network, task="classification", outputs=3, seed=0)
+
+    def curves(**keys):
+        return call(CONFIG.validate_python(keys), *problem, SETTINGS)
+
+    recipe = curves(method="steps", steps=[first, second])
+    assert recipe == curves(**first)
+    assert recipe != curves(**second)
+    assert curves(method="none") == {}
+
+
 @pytest.mark.parametrize("importance", ["magnitude", "taylor", "hessian", "lamp", "activation", "random"])
 @pytest.mark.parametrize("scope", ["local", "global"])
 def test_every_criterion_prunes_units_and_weights_under_every_scope(run, importance, scope, network):

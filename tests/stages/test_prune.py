@@ -301,6 +301,7 @@ def test_a_recipe_takes_columns_then_units_and_asks_for_no_more_than_it_reads(ro
     assert compressed.network.sizes()["hidden"] == [12, 8]
     assert [step["method"] for step in report["steps"]] == ["inputs", "structured"]
     assert len(report["history"]) == 6
+    assert {row["layer"] for row in report["sensitivity"]} == {"inputs"}
 
 
 def test_columns_that_no_weight_reads_any_more_are_given_up(root):
