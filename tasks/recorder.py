@@ -75,6 +75,13 @@ class Recorder:
         record = partial(tracking.record, flow_run_id=flow_run_id, lock=lock)
         return self._asked(partial(record, self.root, params, outcomes))
 
+    def record_study(
+        self, study: tracking.Study, *, flow_run_id: str | None, lock: Mapping[str, str]
+    ) -> tracking.RecordedStudy:
+        """Record a study with its candidates, or find the run that has it; see `tracking.record_study`."""
+        record = partial(tracking.record_study, flow_run_id=flow_run_id, lock=lock)
+        return self._asked(partial(record, self.root, study))
+
     def register(self, params: Params, recorded: tracking.Recorded) -> registry.Registered:
         """Register a recorded result's compressed model; see `registry.register`."""
         return self._asked(partial(registry.register, self.root, params, recorded))

@@ -4,13 +4,17 @@ from tasks.tracking.compare import Comparison, compare
 from tasks.tracking.model import warm_up
 from tasks.tracking.record import Recorded, record
 from tasks.tracking.store import prepare, require_usable, tracking_uri
+from tasks.tracking.study import RecordedStudy, Study, record_study
 
 __all__ = [
     "Comparison",
     "Recorded",
+    "RecordedStudy",
+    "Study",
     "compare",
     "prepare",
     "record",
+    "record_study",
     "require_usable",
     "tracking_uri",
     "warm_up",

@@ -5,47 +5,76 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.data.meta import RawMeta
-from tasks.tracking.facts import Facts
 from tasks.tracking.identity import output_hash
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
-__all__ = ["dataset_inputs", "dataset_name"]
+__all__ = ["dataset_inputs", "raw_input"]
 
 CONTEXTS = {"train": "training", "valid": "validation", "test": "evaluation"}
 TYPES = {"number": "double", "category": "string", "text": "string", "date": "string"}
 DIGEST_LENGTH = 36
 
 
-def dataset_name(facts: Facts, split: str) -> str:
-    """Return the name of a split: the source's own name and the split's."""
-    place = facts.params.source.uri.partition("?")[0].rstrip("/").replace(":", "/")
-    return f"{PurePosixPath(place).name.partition('.')[0] or 'data'}-{split}"
+def dataset_inputs(
+    uri: str, rows: Mapping[str, int], meta: RawMeta, lock: Mapping[str, str]
+) -> dict[str, DatasetInput]:
+    """Return the splits whose hash DVC knows; rows are counted, never loaded.
 
-
-def dataset_inputs(facts: Facts, meta: RawMeta, lock: Mapping[str, str]) -> dict[str, DatasetInput]:
-    """Return the splits whose hash DVC knows; rows are counted, never loaded."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
+    Parameters
+    ----------
+    uri
+        Of the source, whose own name the data sets carry.
+    rows
+        Number of rows of each split.
+    meta
+        What is known of the raw table.
+    lock
+        DVC's hash of each stage output, by path.
+    """
     found = {}
     for split, context in CONTEXTS.items():
         path = f"data/clean/{split}.npz"
         digest = output_hash(lock, path)
         if digest is not None:
-            data = Dataset(
-                name=dataset_name(facts, split),
-                digest=digest[:DIGEST_LENGTH],
-                source_type="local",
-                source=json.dumps({"uri": path}),
-                schema=_schema(meta),
-                profile=json.dumps({"num_rows": facts.clean["rows"][split], "features": len(meta.columns)}),
-            )
-            found[split] = DatasetInput(data, [InputTag("mlflow.data.context", context)])
+            counts = {"num_rows": rows[split], "features": len(meta.columns)}
+            found[split] = _input(f"{_name(uri)}-{split}", digest, path, context, counts, meta)
     return found
+
+
+def raw_input(uri: str, meta: RawMeta, lock: Mapping[str, str]) -> dict[str, DatasetInput]:
+    """Return the uncleaned rows as a data set, for what cleans them in a way of its own."""
+    path = "data/raw.parquet"
+    digest = output_hash(lock, path)
+    if digest is None:
+        return {}
+    counts = {"num_rows": meta.rows, "features": len(meta.columns)}
+    return {"raw": _input(f"{_name(uri)}-raw", digest, path, "raw", counts, meta)}
+
+
+def _name(uri: str) -> str:
+    place = uri.partition("?")[0].rstrip("/").replace(":", "/")
+    return PurePosixPath(place).name.partition(".")[0] or "data"
+
+
+def _input(
+    name: str, digest: str, path: str, context: str, counts: Mapping[str, Any], meta: RawMeta
+) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    data = Dataset(
+        name=name,
+        digest=digest[:DIGEST_LENGTH],
+        source_type="local",
+        source=json.dumps({"uri": path}),
+        schema=_schema(meta),
+        profile=json.dumps(counts),
+    )
+    return DatasetInput(data, [InputTag("mlflow.data.context", context)])
 
 
 def _schema(meta: RawMeta) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,17 @@ from tasks.metrics.table import METRICS
 if TYPE_CHECKING:
     from tasks.config import Params
 
-__all__ = ["Facts", "headline_key", "percent", "read_facts"]
+__all__ = [
+    "Facts",
+    "epoch_figures",
+    "flat_parameters",
+    "headline_key",
+    "percent",
+    "read_facts",
+    "scaled",
+    "texts",
+    "tidy",
+]
 
 HISTORIES = {"reference": "reference", "reduced": "train", "compressed": "prune"}
 
@@ -62,16 +72,16 @@ class Facts(Reports):
         """Return every metric of `model` that is defined, the headline first; all models share the keys."""
         parts = (self._quality, self._size, self._speed, self._difference)
         found = {key: value for part in parts for key, value in part(model).items()}
-        return {key: _tidy(value) for key, value in found.items() if value is not None}
+        return {key: tidy(value) for key, value in found.items() if value is not None}
 
     def _quality(self, model: str) -> dict[str, float | None]:
         judged = self.evaluate["models"][model]
         low, high = judged["interval"]
         key, scale = percent(self.headline)
         ordered = sorted(judged["metrics"].items(), key=lambda item: item[0] != self.headline)
-        found = {f"test/{name}": value for name, value in _scaled(dict(ordered))}
+        found = {f"test/{name}": value for name, value in scaled(dict(ordered))}
         found |= {f"test/{key}_low": _times(scale, low), f"test/{key}_high": _times(scale, high)}
-        found |= {f"valid/{name}": value for name, value in _scaled(judged["valid"])}
+        found |= {f"valid/{name}": value for name, value in scaled(judged["valid"])}
         return found | {f"gap/{key}": _times(scale, judged["gap"])}
 
     def _size(self, model: str) -> dict[str, float | None]:
@@ -108,24 +118,12 @@ class Facts(Reports):
     def history(self, model: str) -> list[dict[str, float]]:
         """Return the epochs of `model`'s last training: ``epoch/...`` values."""
         records = getattr(self, HISTORIES[model]).get("history") or []
-        key, scale = percent("accuracy" if self.evaluate["task"] == "classification" else "r2")
-        names = {
-            "train_loss": ("epoch/train_loss", 1.0),
-            "valid_loss": ("epoch/valid_loss", 1.0),
-            "valid_metric": (f"epoch/valid_{key}", scale),
-            "lr": ("epoch/lr", 1.0),
-        }
-        return [
-            {name: unit * record[of] for of, (name, unit) in names.items() if record[of] is not None}
-            for record in records
-        ]
+        return epoch_figures(self.evaluate["task"], records)
 
     def parameters(self, model: str) -> dict[str, str]:
         """Return the flat parameters that made `model`, every 'auto' resolved; all models share the keys."""
-        flat = dict(_flat(self.params.model_dump(mode="json", by_alias=True, exclude={"study"})))
-        modes = {f"{key}.mode": value for key, value in flat.items() if value == "auto"}
-        flat |= modes | self._resolved(flat) | self._undone(model)
-        return {key: _text(value) for key, value in flat.items()}
+        flat = flat_parameters(self.params)
+        return texts(flat | self._resolved(flat) | self._undone(model))
 
     def _resolved(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         known = {
@@ -156,6 +154,32 @@ def read_facts(layout: Layout, params: Params) -> Facts:
     return Facts(**{name: read_json(layout.report(name)) for name in REPORTS}, params=params)
 
 
+def flat_parameters(params: Params) -> dict[str, Any]:
+    """Return every parameter a result depends on by its path; each 'auto' also as PATH.mode."""
+    flat = dict(_flat(params.model_dump(mode="json", by_alias=True, exclude={"study"})))
+    return flat | {f"{key}.mode": value for key, value in flat.items() if value == "auto"}
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return values as MLflow keeps parameters."""
+    return {key: _text(value) for key, value in values.items()}
+
+
+def epoch_figures(task: str, records: Iterable[Mapping[str, float | None]]) -> list[dict[str, float]]:
+    """Return the figures of each epoch by the keys they are logged with."""
+    key, scale = percent("accuracy" if task == "classification" else "r2")
+    names = {
+        "train_loss": ("epoch/train_loss", 1.0),
+        "valid_loss": ("epoch/valid_loss", 1.0),
+        "valid_metric": (f"epoch/valid_{key}", scale),
+        "lr": ("epoch/lr", 1.0),
+    }
+    return [
+        {name: unit * value for of, (name, unit) in names.items() if (value := record[of]) is not None}
+        for record in records
+    ]
+
+
 def percent(metric: str) -> tuple[str, float]:
     """Return the key and the factor `metric` is logged with: MLflow's bars show two decimals only."""
     return (f"{metric}_pct", 100.0) if METRICS[metric].share or metric == "r2" else (metric, 1.0)
@@ -171,13 +195,14 @@ def _times(scale: float, value: float | None) -> float | None:
     return None if value is None else scale * value
 
 
-def _scaled(metrics: Mapping[str, float | None]) -> Iterator[tuple[str, float | None]]:
+def scaled(metrics: Mapping[str, float | None]) -> Iterator[tuple[str, float | None]]:
+    """Return each metric by the key, and in the unit, it is logged with."""
     for name, value in metrics.items():
         key, scale = percent(name)
         yield key, _times(scale, value)
 
 
-def _tidy(value: float) -> float:
+def tidy(value: float) -> float:
     """Return whole numbers as they are, others to six digits: MLflow's table shows every one."""
     return value if value == round(value) else float(f"{value:.6g}")
 

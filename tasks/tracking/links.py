@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from tasks.tracking.store import tracking_uri
 
-__all__ = ["LOCAL_SERVER", "compare_page", "run_page", "runs_page", "server", "version_page"]
+__all__ = ["LOCAL_SERVER", "artifact_page", "compare_page", "run_page", "runs_page", "server", "version_page"]
 
 LOCAL_SERVER = "http://127.0.0.1:5000"
 SIDE = "workflowType=machine_learning"
@@ -24,6 +24,11 @@ def server(root: Path) -> str:
 def run_page(base: str, experiment: str, run: str) -> str:
     """Return the page of one run."""
     return f"{base}/#/experiments/{experiment}/runs/{run}?{SIDE}"
+
+
+def artifact_page(base: str, experiment: str, run: str, path: str) -> str:
+    """Return the page that shows a file of a run."""
+    return f"{base}/#/experiments/{experiment}/runs/{run}/artifacts/{quote(path)}?{SIDE}"
 
 
 def runs_page(base: str, experiment: str, view: str, *, chart: bool = False) -> str:

@@ -9,7 +9,7 @@ from tasks.evaluation.reports import MODELS
 from tasks.metrics.table import METRICS
 from tasks.tracking.facts import Facts, percent
 
-__all__ = ["result_note", "result_table", "summary_line"]
+__all__ = ["result_note", "result_table", "summary_line", "table_line"]
 
 GAP = "&emsp;"  # MLflow sets the cells of a table edge to edge
 UNDEFINED = "undefined"
@@ -17,12 +17,13 @@ UNDEFINED = "undefined"
 
 def result_table(facts: Facts) -> str:
     """Return one row a figure, one column a model."""
-    head = _line(["", *MODELS.values()])
-    body = [_line([title, *(show(facts, name) for name in MODELS)]) for title, show in _figures(facts)]
+    head = table_line(["", *MODELS.values()])
+    body = [table_line([title, *(show(facts, name) for name in MODELS)]) for title, show in _figures(facts)]
     return "\n".join([head, "|---" * (len(MODELS) + 1) + "|", *body])
 
 
-def _line(cells: Sequence[str]) -> str:
+def table_line(cells: Sequence[str]) -> str:
+    """Return one line of a table, its cells set apart."""
     return "| " + " | ".join(f"{cell}{GAP}" for cell in cells) + " |"
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from tasks.tracking.facts import headline_key
 
-__all__ = ["CHARTS", "TABLE", "view_tags"]
+__all__ = ["CHARTS", "TABLE", "chart_state", "parallel", "runs_state", "scatter", "view_tag", "view_tags"]
 
 TABLE = "espalier-results"
 CHARTS = "espalier-charts"
 COLUMN_WIDTH = 130
+SECTION = "espalier-section"
 CHARTS_ABREAST = 2  # MLflow sets three, too narrow beside the list of runs
 CREATED_MS = 1_767_225_600_000
 ONE_PER_RESULT = "tags.`espalier.model` = 'result'"
@@ -25,17 +26,18 @@ def view_tags(metric: str, *, ascending: bool) -> dict[str, str]:
     """Return the experiment tags of the table and the chart view; `metric` is the headline."""
     key = headline_key(metric)
     views = {TABLE: ("Results", _table(key, ascending)), CHARTS: ("Size and speed", _charts(key, ascending))}
-    return {f"mlflow.sharedViewState.{view}": _shared(name, state) for view, (name, state) in views.items()}
+    return dict(view_tag(view, name, state) for view, (name, state) in views.items())
 
 
-def _shared(name: str, state: Mapping[str, Any]) -> str:
+def view_tag(view: str, name: str, state: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the experiment tag, key and value, that holds the saved view `view`, shown as `name`."""
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
-    return json.dumps(
-        {"name": name, "createdAt": CREATED_MS, "updatedAt": CREATED_MS, "state": f"deflate;{packed}"}
-    )
+    dates = {"createdAt": CREATED_MS, "updatedAt": CREATED_MS}
+    return f"mlflow.sharedViewState.{view}", json.dumps({"name": name, **dates, "state": f"deflate;{packed}"})
 
 
-def _runs(key: str, ascending: bool, search: str, columns: Sequence[str]) -> dict[str, Any]:
+def runs_state(key: str, ascending: bool, search: str, columns: Sequence[str]) -> dict[str, Any]:
+    """Return a view of the runs that `search` finds, ordered by metric `key`, with `columns`."""
     return {
         "searchFilter": search,
         "orderByKey": f"metrics.`{key}`",
@@ -71,57 +73,60 @@ def _columns(key: str) -> list[str]:
 
 
 def _table(key: str, ascending: bool) -> dict[str, Any]:
-    return _runs(key, ascending, ONE_PER_RESULT, _columns(key))
+    return runs_state(key, ascending, ONE_PER_RESULT, _columns(key))
 
 
 def _charts(key: str, ascending: bool) -> dict[str, Any]:
-    section = "espalier-section"
-    return _runs(key, ascending, EVERY_MODEL, _columns(key)) | {
-        "isAccordionReordered": True,
-        "compareRunSections": [
-            {
-                "uuid": section,
-                "name": "Size, speed and quality",
-                "display": True,
-                "isReordered": True,
-                "deleted": False,
-                "isGenerated": False,
-                "columns": CHARTS_ABREAST,
-            }
-        ],
-        "compareRunCharts": [
-            _scatter("size", section, "size/log10_bytes", key, "Quality against size (log10 bytes)"),
-            _scatter("speed", section, "speed/p50_us", key, "Quality against latency at batch 1 (us)"),
-            _parallel(section, key),
-            *(_bar(name, section, name) for name in (key, "size/bytes", "speed/p50_us")),
-        ],
+    charts = [
+        scatter("size", "size/log10_bytes", key, "Quality against size (log10 bytes)"),
+        scatter("speed", "speed/p50_us", key, "Quality against latency at batch 1 (us)"),
+        parallel(["reduce.columns.components", "prune.amount"], ["size/log10_bytes", key]),
+        *(_bar(name, name) for name in (key, "size/bytes", "speed/p50_us")),
+    ]
+    runs = runs_state(key, ascending, EVERY_MODEL, _columns(key))
+    return runs | chart_state("Size, speed and quality", charts)
+
+
+def chart_state(title: str, charts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the part of a view that draws `charts` in one section."""
+    section = {
+        "uuid": SECTION,
+        "name": title,
+        "display": True,
+        "isReordered": True,
+        "deleted": False,
+        "isGenerated": False,
+        "columns": CHARTS_ABREAST,
     }
+    return {"isAccordionReordered": True, "compareRunSections": [section], "compareRunCharts": list(charts)}
 
 
-def _chart(uuid: str, section: str, kind: str, title: str) -> dict[str, Any]:
+def _chart(uuid: str, kind: str, title: str) -> dict[str, Any]:
     return {
         "uuid": f"espalier-{uuid.replace('/', '-')}",
         "type": kind,
         "runsCountToCompare": 30,
-        "metricSectionId": section,
+        "metricSectionId": SECTION,
         "deleted": False,
         "isGenerated": False,
         "displayName": title,
     }
 
 
-def _scatter(uuid: str, section: str, x: str, y: str, title: str) -> dict[str, Any]:
+def scatter(uuid: str, x: str, y: str, title: str) -> dict[str, Any]:
+    """Return a chart of metric `y` over metric `x`."""
     axes = {"xaxis": {"key": x, "type": "METRIC"}, "yaxis": {"key": y, "type": "METRIC"}}
-    return _chart(uuid, section, "SCATTER", title) | axes
+    return _chart(uuid, "SCATTER", title) | axes
 
 
-def _parallel(section: str, key: str) -> dict[str, Any]:
-    return _chart("parallel", section, "PARALLEL", "What bought what") | {
-        "selectedParams": ["reduce.columns.components", "prune.amount"],
-        "selectedMetrics": ["size/log10_bytes", key],
+def parallel(params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+    """Return a chart of parallel coordinates, parameters first."""
+    return _chart("parallel", "PARALLEL", "What bought what") | {
+        "selectedParams": list(params),
+        "selectedMetrics": list(metrics),
         "showAllRuns": True,
     }
 
 
-def _bar(uuid: str, section: str, metric: str) -> dict[str, Any]:
-    return _chart(uuid, section, "BAR", metric) | {"metricKey": metric}
+def _bar(uuid: str, metric: str) -> dict[str, Any]:
+    return _chart(uuid, "BAR", metric) | {"metricKey": metric}

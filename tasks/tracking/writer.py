@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,27 +11,23 @@ from typing import TYPE_CHECKING, Any
 from tasks.artifacts import Layout, load_raw_meta
 from tasks.evaluation.reports import MODELS, REPORTS
 from tasks.tracking.datasets import dataset_inputs
+from tasks.tracking.entries import NOTE, log_figures, origin_tags, set_own_tags
 from tasks.tracking.facts import Facts, headline_key
 from tasks.tracking.identity import code_version, output_hash, result_hashes
 from tasks.tracking.model import log_model
 from tasks.tracking.note import result_note, summary_line
-from tasks.tracking.store import user
 from tasks.tracking.views import view_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Metric, Param
+    from mlflow.entities import DatasetInput, Metric
 
     from tasks.outcome import StageOutcome
 
 __all__ = ["Writer"]
 
-METRICS_AT_ONCE = 1000
-PARAMS_AT_ONCE = 100
 DESCRIBED = ("data/raw.parquet", "models/export/compressed/model.onnx")
 COLORS = {"reference": "#9e9e9e", "reduced": "#616161", "compressed": "#2e7d32", "result": "#1b5e20"}
-NOTE = "mlflow.note.content"
-WRITTEN = "espalier.written"  # digests of the experiment's tags as they were written here
 NEWEST = (
     "**Newest result** ({recipe}): {line}.\n\n"
     "The saved view *Results* ranks all by `{key}`; *Size and speed* draws every model."
@@ -55,7 +49,7 @@ class Writer:
         from mlflow.entities import LoggedModelOutput
 
         layout = Layout(self.root)
-        data = dataset_inputs(self.facts, load_raw_meta(layout.raw_meta), self.lock)
+        data = self._data(layout)
         common = self._common_tags(outcomes, flow_run_id)
         own = common | {"espalier.identity": mark, NOTE: self._note()}
         parent = self._run(self.facts.recipe, "result", own | self._lock_tags())
@@ -87,17 +81,13 @@ class Writer:
         return self._run(self.facts.label(model), model, {**tags, "mlflow.parentRunId": parent})
 
     def _common_tags(self, outcomes: Sequence[StageOutcome], flow_run_id: str | None) -> dict[str, str]:
-        code = code_version(self.root)
-        tags = {
-            "mlflow.user": user(),
-            "mlflow.source.name": "espalier run",
-            "mlflow.source.type": "LOCAL",
-            "mlflow.source.git.commit": code.commit,
-            "espalier.git_dirty": str(code.dirty).lower(),
-            "espalier.flow_run_id": flow_run_id or "",
-            "espalier.stages": ", ".join(f"{outcome.name} {outcome.status}" for outcome in outcomes),
-        }
-        return {key: value for key, value in tags.items() if value}
+        stages = ", ".join(f"{outcome.name} {outcome.status}" for outcome in outcomes)
+        tags = origin_tags(self.root, "espalier run", flow_run_id)
+        return tags | ({"espalier.stages": stages} if stages else {})
+
+    def _data(self, layout: Layout) -> dict[str, DatasetInput]:
+        uri, rows = self.facts.params.source.uri, self.facts.clean["rows"]
+        return dataset_inputs(uri, rows, load_raw_meta(layout.raw_meta), self.lock)
 
     def _lock_tags(self) -> dict[str, str]:
         """Return DVC's hashes of data and models; dvc.lock, an artifact of the run, has the others."""
@@ -128,19 +118,12 @@ class Writer:
         from mlflow.entities import Param
 
         params = [Param(key, value) for key, value in self.facts.parameters(name).items()]
-        self._log(run, list(self._metrics(name, data.get("test"), model)), params)
+        log_figures(self.client, run, list(self._metrics(name, data.get("test"), model)), params)
         self.client.log_inputs(run, datasets=list(data.values()))
         table = self.facts.evaluate["models"][name].get("per_class")
         if table:
             columns = {key: [row[key] for row in table] for key in table[0]}
             self.client.log_table(run, columns, "per_class.json")
-
-    def _log(self, run: str, metrics: Sequence[Metric], params: Sequence[Param]) -> None:
-        """Log in as few calls as MLflow's limits allow: one call each would take a hundred times as long."""
-        for start in range(0, len(params), PARAMS_AT_ONCE):
-            self.client.log_batch(run, params=params[start : start + PARAMS_AT_ONCE])
-        for start in range(0, len(metrics), METRICS_AT_ONCE):
-            self.client.log_batch(run, metrics=metrics[start : start + METRICS_AT_ONCE])
 
     def _metrics(self, name: str, test: DatasetInput | None, model: str | None) -> Iterator[Metric]:
         from mlflow.entities import Metric
@@ -170,23 +153,11 @@ class Writer:
 
     def _views(self) -> None:
         """Bring the experiment's saved views and its note up to this result; what a user changed stays."""
-        held = self.client.get_experiment(self.experiment).tags
-        written: dict[str, str] = json.loads(held.get(WRITTEN, "{}"))
         ascending = not self.facts.evaluate["higher_is_better"]
         line, key = summary_line(self.facts), headline_key(self.facts.headline)
         note = NEWEST.format(recipe=self.facts.recipe, line=line, key=key)
         tags = view_tags(self.facts.headline, ascending=ascending) | {NOTE: note}
-        for tag, value in tags.items():
-            own = tag not in held or _digest(held[tag]) == written.get(tag)
-            if own and held.get(tag) != value:
-                self.client.set_experiment_tag(self.experiment, tag, value)
-                written[tag] = _digest(value)
-        if json.dumps(written) != held.get(WRITTEN):
-            self.client.set_experiment_tag(self.experiment, WRITTEN, json.dumps(written))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+        set_own_tags(self.client, self.experiment, tags)
 
 
 def _model_name(facts: Facts) -> str:

@@ -1,0 +1,144 @@
+"""A study as the recorder takes it, and what its runs have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.metrics.table import METRICS
+from tasks.study.objectives import HEADLINE
+from tasks.tracking.facts import percent
+from tasks.tracking.study.candidate import Candidate
+
+if TYPE_CHECKING:
+    from tasks.config import Params
+    from tasks.study.rows import Row
+    from tasks.study.standing import Standing
+
+__all__ = ["Study"]
+
+BASELINE = "nothing"
+MARK_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that is recorded of a study.
+
+    Attributes
+    ----------
+    params
+        Of the workspace: what candidates change, and section `study`.
+    standing
+        Candidates with their trials and ranks, front, picks.
+    verdicts
+        What the study found, a sentence each.
+    figures
+        Further figures of the whole study, by name.
+    files
+        Report, tables and plots; PNG and CSV are kept apart from the others.
+    """
+
+    params: Params
+    standing: Standing
+    verdicts: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its name in params.yaml."""
+        return self.params.study.name
+
+    @cached_property
+    def headline(self) -> str:
+        """Name of the metric that candidates are judged by."""
+        named = (row.headline for row in self.standing.rows if row.headline)
+        configured = self.params.evaluate.metric
+        return next(named, "accuracy" if configured == "auto" else configured)
+
+    @property
+    def key(self) -> str:
+        """Key of the headline on validation rows."""
+        return f"valid/{percent(self.headline)[0]}"
+
+    @property
+    def ascending(self) -> bool:
+        """Whether less is better."""
+        return not METRICS[self.headline].higher_is_better
+
+    @cached_property
+    def identity(self) -> str:
+        """Hex SHA-256 of what was compared by what; clocks left out."""
+        asked = self.params.study.model_dump(mode="json", include={"name", "objectives", "constraints"})
+        trials = sorted(
+            (str(trial["key"]), str(trial["status"])) for row in self.standing.rows for trial in row.trials
+        )
+        return hashlib.sha256(json.dumps([asked, trials], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def mark(self) -> str:
+        """Short form of the identity, by which views find the candidates."""
+        return self.identity[:MARK_LENGTH]
+
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Candidates, best first."""
+        baseline = next((row for row in self.standing.rows if row.arm == BASELINE), None)
+        return tuple(
+            Candidate(row, self.params, self.headline, baseline, self._picked(row))
+            for row in self.standing.rows
+        )
+
+    def _picked(self, row: Row) -> tuple[str, ...]:
+        return tuple(name for name, id_ in self.standing.picks.items() if id_ == row.id)
+
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, str]]:
+        """Parameters of each candidate by its id; all share the keys."""
+        found = {candidate.row.id: candidate.parameters() for candidate in self.candidates}
+        keys = dict.fromkeys(key for parameters in found.values() for key in parameters)
+        return {id_: {key: own.get(key, "none") for key in keys} for id_, own in found.items()}
+
+    @property
+    def varied(self) -> list[str]:
+        """Parameters that differ among candidates, the ones that were asked for first."""
+        asked = [*dict.fromkeys(path for row in self.standing.rows for path in row.overrides)]
+        values: dict[str, set[str]] = {}
+        for parameters in self.parameters.values():
+            for key, value in parameters.items():
+                values.setdefault(key, set()).add(value)
+        differ = [key for key, found in values.items() if len(found) > 1 and not key.endswith(".mode")]
+        return sorted(differ, key=lambda key: (key not in FIRST, key not in asked))
+
+    @property
+    def objectives(self) -> list[str]:
+        """Names of the objectives, the headline by its own."""
+        return [self.headline if name == HEADLINE else name for name in self.params.study.objectives]
+
+    def totals(self) -> dict[str, float]:
+        """Figures of the study's own run."""
+        rows = self.standing.rows
+        volume = self.standing.volume
+        return {
+            "study/candidates": float(len(rows)),
+            "study/front": float(sum(row.on_front for row in rows)),
+            "study/failed": float(sum(not row.seeds for row in rows)),
+            "study/trials": float(sum(len(row.trials) for row in rows)),
+            **({} if volume is None else {"study/hypervolume": volume}),
+            **{f"study/{name}": float(value) for name, value in self.figures.items()},
+        }
+
+
+FIRST = (
+    "reduce.columns.method",
+    "reduce.columns.components",
+    "reduce.rows.factor",
+    "prune.method",
+    "prune.amount",
+)
