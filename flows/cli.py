@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import atexit
 import errno
-import logging
-import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from flows.embedded import EmbeddedServer, answers
 from flows.environment import enter, leave
+from flows.terminal import quiet_dvc
 from tasks.errors import EspalierError
-
-if TYPE_CHECKING:
-    from flows.compress import Compressed
-    from tasks.config import Params
 
 __all__ = ["app", "main"]
 
@@ -29,10 +23,28 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Reduce the data and prune the network as one tracked, versioned job.",
 )
 
+NOT_MET = 3
+"""Exit code of `compress-model` where the budget is not met."""
+
 Folder = Annotated[Path, typer.Option("-C", metavar="DIR", help="Workspace to work in.", show_default=False)]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"espalier {version('espalier')}")
+        raise typer.Exit
+
+
+@app.callback()
+def espalier(
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Reduce the data and prune the network as one tracked, versioned job."""
 
 
 @app.command(short_help="Raw rows to a registered compressed model; only what changed.")
@@ -49,102 +61,12 @@ def run(
     """Bring everything up to date: raw rows to a registered compressed model."""
     started_in = Path.cwd()
     root = _workspace(folder)
+    from flows import run as command
+
     if dry_run:
-        _dry_run(root, settings or [])
-        return
-    from tasks.config import load_params
-
-    params = load_params(root, settings or [])
-    _log_to_terminal()
-    try:
-        with _prefect(root) as server:
-            result = _compress(root, settings or [], server)
-    except KeyboardInterrupt:
-        raise _StoppedError from None
-    from tasks.result import result_text
-
-    typer.echo(f"\n{result_text(root)}\n")
-    typer.echo(f"Report      {os.path.relpath(root / 'reports' / 'report.html', started_in)}")
-    known = " (already recorded)" if result.recorded.existing else ""
-    typer.echo(f"MLflow      run {result.recorded.run_id}{known}")
-    typer.echo(f"Model       {_version(result)}")
-    suggested = _next(params, result, os.path.relpath(root, started_in))
-    typer.echo("Next        " + f"\n{'':12}".join(suggested))
-
-
-class _StoppedError(EspalierError):
-    """Ctrl-C."""
-
-    exit_code = 130
-
-    def __init__(self) -> None:
-        super().__init__("stopped; finished stages and epochs are kept, run again to go on")
-
-
-def _compress(root: Path, settings: list[str], server: EmbeddedServer | None) -> Compressed:
-    """Import what the flow needs while the server comes up, then write the settings and run it."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-    from flows.compress import compress
-    from tasks import pipeline
-    from tasks.config import apply_overrides
-
-    _quiet_dvc()
-    with pipeline.alone(root):  # stages of another run read params.yaml too
-        apply_overrides(root, settings)
-    if server:
-        server.wait()
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        return compress(root)
-
-
-def _prefect(root: Path) -> AbstractContextManager[EmbeddedServer | None]:
-    """Use the Prefect server that is set or that `espalier ui` started, else start one."""
-    api_url = os.environ.get("PREFECT_API_URL")
-    if api_url and not os.environ.get("PREFECT_API_KEY") and not answers(api_url, 10.0):
-        raise EspalierError(
-            f"PREFECT_API_URL: no Prefect server answers at {api_url}; start it, or unset the variable "
-            "for an embedded one"
-        )
-    if api_url:
-        return nullcontext()
-    server = EmbeddedServer(Path(os.environ["PREFECT_HOME"]))
-    os.environ["PREFECT_API_URL"] = server.api_url
-    return server
-
-
-def _version(result: Compressed) -> str:
-    registered = result.registered
-    return f"{registered.name} version {registered.version}" if registered else "not registered"
-
-
-def _next(params: Params, result: Compressed, folder: str) -> list[str]:
-    """Suggest commands: to look, and to register, to compare with the version before, or to try more."""
-    where = "" if folder == "." else f" -C {folder}"
-    registered = result.registered
-    if registered is None:
-        return [f"espalier ui{where}", f"espalier run{where} --set registry.register=true"]
-    if int(registered.version) > 1:
-        name, version = registered.name, int(registered.version)
-        return [f"espalier ui{where}", f"espalier compare{where} {name}/{version - 1} {name}/{version}"]
-    tried = "prune.method=structured" if params.prune.method == "none" else "prune.amount=0.9"
-    return [f"espalier ui{where}", f"espalier run{where} --set {tried}"]
-
-
-def _dry_run(root: Path, settings: list[str]) -> None:
-    from ruamel.yaml import YAML
-
-    from tasks import versioning
-    from tasks.config import resolve
-
-    text, params = resolve(root, settings)
-    resolved = params.model_dump(mode="json", by_alias=True)
-    YAML().dump(resolved, sys.stdout)
-    typer.echo("")
-    source = versioning.source_changed(root, params)
-    raw = YAML(typ="safe").load(text)
-    for name, reasons in versioning.plan(root, raw, source_changes=source).items():
-        typer.echo(f"{name:10} " + (f"would run: {'; '.join(reasons)}" if reasons else "up to date"))
+        command.dry_run(root, settings or [], typer.echo)
+    else:
+        command.run(root, settings or [], started_in, typer.echo)
 
 
 @app.command(short_help="Make a workspace for your own data.")
@@ -158,7 +80,7 @@ def init(
     enter(Path.cwd())
     from tasks.workspace import create
 
-    _quiet_dvc()
+    quiet_dvc()
     for line in create(directory.resolve(), source, target, query=query):
         typer.echo(line)
     typer.echo(f"Next        espalier run -C {directory}")
@@ -193,14 +115,24 @@ def compress_model(
     budget: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="max_bytes=20000 and such; repeatable.")
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path("compressed"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write; a new folder.")] = Path(
+        "compressed"
+    ),
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the files of an earlier one there.")
+    ] = False,
     folder: Folder = Path(),
 ) -> None:
-    """Compress a trained network within a budget: no workspace, no server, nothing recorded."""
+    """Compress a trained network within a budget; exit code 3 where it is not met.
+
+    The nearest model is written then. No workspace, no server, nothing recorded.
+    """
     from flows.compress_model import Request, run
 
-    request = Request(model, weights, data, valid, target, budget or [], out)
-    run(request, folder.resolve(), typer.echo)
+    request = Request(model, weights, data, valid, target, budget or [], out, force)
+    if not run(request, folder.resolve(), typer.echo).met:
+        typer.echo(f"espalier: the budget is not met; the nearest model is in {out}", err=True)
+        raise typer.Exit(NOT_MET)
 
 
 @app.command(short_help="Check the set-up, and say what to do.")
@@ -241,29 +173,6 @@ def _workspace(folder: Path) -> Path:
         )
     enter(root)
     return root
-
-
-class _Lines(logging.Formatter):
-    """Stage results as they are, what a stage has to say indented below."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return text if record.name == "espalier.stage" else f"    {text}"
-
-
-def _log_to_terminal() -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Lines("%(message)s"))
-    logger = logging.getLogger("espalier")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    logger.propagate = False
-
-
-def _quiet_dvc() -> None:
-    """Hush what DVC reports of its own files; importing it has set its loggers up."""
-    logging.getLogger("dvc").setLevel(logging.WARNING)
-    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it takes over what a killed run had locked
 
 
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}

@@ -34,6 +34,8 @@ class Request:
     limits : sequence of str
         ``KEY=VALUE`` of the budget.
     out : Path
+    force : bool
+        Write into a folder that holds something.
     seed : int
     """
 
@@ -44,6 +46,7 @@ class Request:
     target: str
     limits: Sequence[str]
     out: Path
+    force: bool = False
     seed: int = 0
 
 
@@ -76,12 +79,20 @@ def budget_of(limits: Sequence[str]) -> BudgetConfig:
 
 
 def run(request: Request, root: Path, say: Callable[[str], None]) -> Compressed:
-    """Compress, save, and tell what came out; the network's code is looked for below `root`."""
+    """Compress, save, and tell what came out; the network's code is looked for below `root`.
+
+    Raises
+    ------
+    EspalierError
+        Before anything is read, when `out` holds something and is not to be written into; when network,
+        weights and tables do not fit each other.
+    """
     from tasks.engine import compress_model
     from tasks.models.user import build_user
     from tasks.training.weights import load_weights
 
     budget = budget_of(request.limits)
+    _check_place(request)
     X, y, task = _table(request.data, request.target, root)
     valid = None if request.valid is None else _table(request.valid, request.target, root)[:2]
     outputs = 1 if task == "regression" else len(set(y))
@@ -92,6 +103,17 @@ def run(request: Request, root: Path, say: Callable[[str], None]) -> Compressed:
     for line in _told(done, request):
         say(line)
     return done
+
+
+def _check_place(request: Request) -> None:
+    """Refuse a file, and a folder that holds something."""
+    place = request.out
+    if place.exists() and not place.is_dir():
+        raise EspalierError(f"--out {place}: is a file; name a folder")
+    if place.is_dir() and any(place.iterdir()) and not request.force:
+        raise EspalierError(
+            f"--out {place}: holds files already; name a new folder, or replace them with --force"
+        )
 
 
 def _table(uri: str, target: str, root: Path) -> tuple[pd.DataFrame, Any, str]:

@@ -3,15 +3,17 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from flows.cli import _guarded, _next
+from flows.cli import _guarded
 from flows.embedded import answers, free_port
 from flows.environment import enter
-from tasks.config import Params
+from flows.run import _next
+from tasks.config import Params, apply_overrides, load_params
 from tasks.registry import Registered
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -53,6 +55,31 @@ def test_a_wrong_setting_is_one_list_exit_code_two_and_writes_nothing(root):
     assert [path.name for path in root.iterdir()] == ["params.yaml"]
 
 
+def test_the_version_is_that_of_the_package(tmp_path):
+    ended = espalier(tmp_path, "--version")
+    assert (ended.returncode, ended.stdout) == (0, f"espalier {version('espalier')}\n")
+
+
+@pytest.mark.parametrize(
+    ("builder", "message"),
+    [
+        ("nets.absent:build", "model.builder: no module nets.absent in the workspace"),
+        ("nets.mine:bild", "model.builder: nets.mine has no function 'bild' (did you mean 'build'?)"),
+        ("nets.broken:build", "model.builder: importing nets.broken raised ImportError"),
+    ],
+)
+def test_a_dry_run_looks_for_the_builder(root, builder, message):
+    (root / "nets").mkdir()
+    (root / "nets" / "mine.py").write_text("def build(input_shape, outputs): ...\n")
+    (root / "nets" / "broken.py").write_text("raise ImportError('no such thing')\n")
+    ended = espalier(root, "run", "--dry-run", "--set", f"model={{method: user, builder: '{builder}'}}")
+
+    assert ended.returncode == 1
+    assert message in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert sorted(path.name for path in root.rglob("*")) == ["broken.py", "mine.py", "nets", "params.yaml"]
+
+
 def test_a_folder_that_does_not_exist_is_one_line(tmp_path):
     ended = espalier(tmp_path, "run", "-C", "nowhere")
     assert ended.returncode == 1
@@ -80,7 +107,7 @@ def test_a_mistake_of_the_program_keeps_its_traceback():
 
 
 @pytest.mark.parametrize(
-    ("version", "folder", "last"),
+    ("registered", "folder", "last"),
     [
         ("1", ".", "espalier run --set prune.amount=0.9"),
         ("3", ".", "espalier compare espalier-mnist/2 espalier-mnist/3"),
@@ -88,10 +115,21 @@ def test_a_mistake_of_the_program_keeps_its_traceback():
         (None, "work/a", "espalier run -C work/a --set registry.register=true"),
     ],
 )
-def test_what_to_do_next_follows_from_what_there_is(version, folder, last):
-    registered = version and Registered("espalier-mnist", version, "http://there", existing=False)
+def test_what_to_do_next_follows_from_what_there_is(registered, folder, last):
+    registered = registered and Registered("espalier-mnist", registered, "http://there", existing=False)
     result = SimpleNamespace(registered=registered)
     assert _next(Params(), result, folder)[-1] == last
+
+
+@pytest.mark.parametrize("method", ["none", "structured", "unstructured", "low_rank", "steps", "budget"])
+def test_the_setting_that_is_suggested_is_valid(root, method):
+    settings = [f"prune.method={method}"]
+    settings += ["prune.steps=[{method: structured}]"] if method == "steps" else []
+    params = apply_overrides(root, settings)
+    registered = Registered("espalier-mnist", "1", "http://there", existing=False)
+    suggested = _next(params, SimpleNamespace(registered=registered), ".")[-1].split()[-1]
+
+    assert load_params(root, [suggested]) != params
 
 
 def test_a_prefect_server_that_does_not_answer_is_one_line(root):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from flows.compress_model import budget_of
+from flows.compress_model import Request, _check_place, budget_of
 from tasks.artifacts import load_graph
 from tasks.errors import ConfigError, EspalierError
 from tasks.export.onnx import run_onnx, session
@@ -85,6 +86,41 @@ def test_it_writes_a_smaller_model_that_answers(folder):
     assert np.mean(np.where(answers[:, 1] > 0.5, "yes", "no") == frame["answer"]) > 0.9
     graph = load_graph(folder / "small", folder)
     assert list(graph.columns) == report["columns"]
+
+
+def test_a_budget_that_is_not_met_ends_with_three_and_leaves_the_nearest_model(folder):
+    done = command(folder, "--budget=max_bytes=10", "--budget=max_seconds=1", out="nearest")
+
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == ["espalier: the budget is not met; the nearest model is in nearest"]
+    assert not json.loads((folder / "nearest" / "report.json").read_text())["met"]
+    assert (folder / "nearest" / "model.onnx").exists()
+
+
+def test_a_folder_that_holds_something_is_written_into_by_force_alone(folder):
+    place = folder / "taken"
+    place.mkdir()
+    (place / "model.onnx").write_bytes(b"mine")
+    limits = ("--budget=max_metric_drop=0.5", "--budget=max_seconds=1")
+    refused = command(folder, *limits, out="taken")
+    kept = (place / "model.onnx").read_bytes()
+    done = command(folder, *limits, "--force", out="taken")
+
+    assert (refused.returncode, kept) == (1, b"mine")
+    assert refused.stderr.splitlines() == [
+        "espalier: --out taken: holds files already; name a new folder, or replace them with --force"
+    ]
+    assert done.returncode == 0
+    assert (place / "model.onnx").stat().st_size > len(kept)
+
+
+def test_a_file_is_no_folder_and_an_empty_folder_is_free(tmp_path):
+    (tmp_path / "file").write_text("")
+    asked = Request("nets.mine:build", Path("w"), "a.csv", None, "y", [], tmp_path / "file", force=True)
+    with pytest.raises(EspalierError, match="is a file; name a folder"):
+        _check_place(asked)
+    (tmp_path / "empty").mkdir()
+    _check_place(replace(asked, out=tmp_path / "empty", force=False))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""What every flow needs before it starts: a Prefect server, and the settings in params.yaml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from flows.embedded import EmbeddedServer, answers
+from flows.terminal import quiet_dvc
+from tasks.errors import EspalierError
+
+__all__ = ["StoppedError", "ready", "server"]
+
+
+class StoppedError(EspalierError):
+    """Ctrl-C."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped; finished stages and epochs are kept, run again to go on")
+
+
+def server() -> AbstractContextManager[EmbeddedServer | None]:
+    """Use the Prefect server that is set or that `espalier ui` started, else start one.
+
+    Raises
+    ------
+    EspalierError
+        When the one that is set does not answer.
+    """
+    api_url = os.environ.get("PREFECT_API_URL")
+    if api_url and not os.environ.get("PREFECT_API_KEY") and not answers(api_url, 10.0):
+        raise EspalierError(
+            f"PREFECT_API_URL: no Prefect server answers at {api_url}; start it, or unset the variable "
+            "for an embedded one"
+        )
+    if api_url:
+        return nullcontext()
+    embedded = EmbeddedServer(Path(os.environ["PREFECT_HOME"]))
+    os.environ["PREFECT_API_URL"] = embedded.api_url
+    return embedded
+
+
+@contextmanager
+def ready(root: Path, settings: Sequence[str], embedded: EmbeddedServer | None) -> Iterator[None]:
+    """Import what a flow needs while the server comes up, and write the settings; the flow is the block."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from tasks import pipeline
+    from tasks.config import apply_overrides
+
+    quiet_dvc()
+    with pipeline.alone(root):  # stages of another run read params.yaml too
+        apply_overrides(root, settings)
+    if embedded:
+        embedded.wait()
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield

@@ -1,0 +1,32 @@
+"""What the terminal shows of a run: the stages' lines, and nothing of the libraries below."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+__all__ = ["log_to_terminal", "quiet_dvc"]
+
+
+class _Lines(logging.Formatter):
+    """Stage results as they are, what a stage has to say indented below."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.name == "espalier.stage" else f"    {text}"
+
+
+def log_to_terminal() -> None:
+    """Print what stages log."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Lines("%(message)s"))
+    logger = logging.getLogger("espalier")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+def quiet_dvc() -> None:
+    """Hush what DVC reports of its own files; importing it has set its loggers up."""
+    logging.getLogger("dvc").setLevel(logging.WARNING)
+    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it takes over what a killed run had locked
