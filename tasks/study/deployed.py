@@ -13,7 +13,7 @@ __all__ = ["Point", "chosen", "hypervolume"]
 class Point:
     """A candidate: size in bytes, metric on validation rows and on test rows (larger is better)."""
 
-    bytes: int
+    bytes: float
     valid: float
     test: float
 
@@ -30,7 +30,7 @@ def chosen(points: Iterable[Point]) -> list[Point]:
     return taken
 
 
-def hypervolume(points: Iterable[Point], floor: float, ceiling: int) -> float:
+def hypervolume(points: Iterable[Point], floor: float, ceiling: float) -> float:
     """Area between the metric of what would be chosen and a floor, over the decimal logarithm of its size.
 
     ``H = integral over log10 b, b <= ceiling, of max(0, test(best valid one with bytes <= b) - floor)``

@@ -12,7 +12,7 @@ from scipy.stats import t
 
 from tasks.metrics.intervals import Interval, quantile
 
-__all__ = ["CONFIDENCE", "over_seeds", "widening"]
+__all__ = ["CONFIDENCE", "ends", "over_seeds", "widening"]
 
 Array = npt.NDArray[Any]
 Statistic = Callable[[Array], float]
@@ -81,3 +81,8 @@ def over_seeds(
     tail = (1 - confidence) / 2
     low, high = centre + widening(seeds, confidence) * np.quantile(apart, [tail, 1 - tail])
     return Interval(float(low), float(high), method)
+
+
+def ends(found: Interval) -> tuple[float | None, float | None]:
+    """Both ends of an interval; None where one seed tells nothing."""
+    return (None, None) if math.isnan(found.low) else (found.low, found.high)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from tasks.study.objectives import COSTS
 
-__all__ = ["Row", "Trial", "aggregate", "mean"]
+__all__ = ["RIVALS", "Row", "Trial", "aggregate", "complete", "mean", "per_seed"]
+
+RIVALS = frozenset({"random units", "random rows", "small dense", "linear"})
+"""Arms of the candidates that ride along as rivals."""
 
 Trial = Mapping[str, Any]
 """The result of one candidate and seed, as `run_trial` returns it."""
@@ -75,6 +81,11 @@ class Row:
     def on_front(self) -> bool:
         """Whether no other candidate is as good everywhere and better somewhere."""
         return self.rank == 1
+
+    @property
+    def rival(self) -> bool:
+        """Whether it rides along as a rival."""
+        return self.arm in RIVALS
 
     @property
     def spread(self) -> float | None:
@@ -148,3 +159,16 @@ def aggregate(results: Iterable[Trial]) -> list[Row]:
     for trial in results:
         by_candidate.setdefault(trial["id"], {})[trial["seed"]] = trial
     return [_row(list(trials.values())) for trials in by_candidate.values()]
+
+
+def complete(rows: Iterable[Row]) -> list[Row]:
+    """Rows with all the seeds that any row has, none failed: what can be compared seed by seed."""
+    rows = list(rows)
+    fullest = max((row.seeds for row in rows), key=len, default=())
+    return [row for row in rows if row.seeds == fullest and fullest and not row.failures]
+
+
+def per_seed(rows: Sequence[Row], read: Callable[[Trial], float | None]) -> npt.NDArray[np.float64]:
+    """Values of complete rows, one row a candidate and one column a seed, (n, s); unknown ones NaN."""
+    values = [[read(trial) for trial in row.trials] for row in rows]
+    return np.array([[math.nan if v is None else float(v) for v in own] for own in values], dtype=np.float64)
