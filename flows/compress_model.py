@@ -126,17 +126,7 @@ def _table(uri: str, target: str, root: Path) -> tuple[pd.DataFrame, Any, str]:
 
 
 def _told(done: Compressed, request: Request) -> Iterator[str]:
-    before, after = done.report["reference"], done.report["compressed"]
-    columns = len(done.columns)
-    rows = (
-        ("bytes", f"{before['bytes']:,}", f"{after['bytes']:,}"),
-        ("multiply-adds", f"{before['macs']:,}", f"{after['macs']:,}"),
-        ("one row", f"{before['latency_us']:.1f} us", f"{after['latency_us']:.1f} us"),
-        ("validation", f"{before['metric']:.4f}", f"{after['metric']:.4f}"),
-        ("columns read", f"{columns + len(done.report['columns_dropped'])}", f"{columns}"),
-    )
-    yield f"{'':16} {'before':>14} {'after':>14}"
-    for name, was, is_now in rows:
-        yield f"{name:16} {was:>14} {is_now:>14}"
-    yield from done.report["notes"]
+    from tasks.search.told import outcome
+
+    yield from outcome(done.report)
     yield f"Written     {request.out / 'model.onnx'}, with the network and report.json beside it"

@@ -35,6 +35,7 @@ from tasks.search.candidates import Bench
 from tasks.search.config import BudgetConfig as Budget
 from tasks.search.meet import Met, meet
 from tasks.search.problem import Problem
+from tasks.search.told import summary
 from tasks.training.config import TrainConfig
 from tasks.training.device import runtime
 from tasks.training.seeds import derived_seed, permutation
@@ -286,15 +287,9 @@ def _numeric(frame: pd.DataFrame) -> Tensor:
 
 
 def _report(found: Met, budget: Budget, plan: NumericPlan) -> dict[str, Any]:
-    best = found.best
+    kept = found.best.graph.columns
     return {
-        "met": found.met,
-        "budget": budget.model_dump(mode="json"),
-        "reference": found.reference.to_dict(),
-        "compressed": best.figures.to_dict(),
-        "columns": list(best.graph.columns),
-        "columns_dropped": [name for name in plan.names if name not in set(best.graph.columns)],
-        "units_kept": best.setting.units,
-        "notes": list(found.notes),
-        "probes": list(found.probes),
+        **summary(found, budget, len(plan.names)),
+        "columns": list(kept),
+        "columns_dropped": [name for name in plan.names if name not in set(kept)],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
@@ -39,6 +40,7 @@ from tasks.search.config import BudgetedConfig
 from tasks.search.luck import settled
 from tasks.search.problem import Problem
 from tasks.search.steps import PruneStep, prune_in_steps, prune_one
+from tasks.search.told import COLUMNS, WIDTH
 from tasks.stages.common import declared_deps, stage_main, timed
 from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
@@ -89,6 +91,8 @@ def run(root: Path) -> None:
         artifacts.write_csv(layout.plot("prune"), pd.DataFrame(report["history"], columns=columns))
         layers = pd.DataFrame(curves, columns=["layer", "share", "metric"])
         artifacts.write_csv(layout.plot("sensitivity"), layers)
+        tried = pd.DataFrame(report.get("candidates", []), columns=list(COLUMNS))
+        artifacts.write_csv(layout.plot("candidates"), tried)
         shutil.rmtree(folder, ignore_errors=True)
     _tell(report)
 
@@ -271,22 +275,26 @@ def _rival(inputs: _Inputs) -> Teacher:
 
 def _tell(report: dict[str, Any]) -> None:
     for probe in report["probes"]:
-        log.info("auto: amount %g scores %.4f on validation rows", probe["amount"], probe["score"])
-    for note in report["notes"]:
-        log.info("%s", note)
+        _say(f"auto: amount {probe['amount']:g} scores {probe['score']:.4f} on validation rows")
+    searched = "candidates" in report  # the search has told its notes
+    for note in [] if searched else report["notes"]:
+        _say(note)
     if removed := report["columns_removed"]:
         shown = ", ".join(removed[:8]) + (f" and {len(removed) - 8} more" if len(removed) > 8 else "")
-        log.info("%d columns are no longer read: %s", len(removed), shown)
+        _say(f"{len(removed)} columns are no longer read: {shown}")
     zeros = report["parameters_after"] - report["nonzeros_after"]
-    log.info(
-        "amount %g: %s parameters to %s%s, validation %s %.4f",
-        report["amount"],
-        f"{report['parameters_before']:,}",
-        f"{report['parameters_after']:,}",
-        f", {zeros:,} of them zero" if zeros else "",
-        report["metric"],
-        report["valid_metric"],
+    counted = (
+        f"{report['parameters_before']:,} parameters to {report['parameters_after']:,}"
+        + (f", {zeros:,} of them zero" if zeros else "")
+        + f", validation {report['metric']} {report['valid_metric']:.4f}"
     )
+    _say(counted if searched else f"amount {report['amount']:g}: {counted}")
+
+
+def _say(text: str) -> None:
+    """Log a sentence in lines that fit a terminal."""
+    for line in textwrap.wrap(text, WIDTH):
+        log.info("%s", line)
 
 
 if __name__ == "__main__":

@@ -336,7 +336,10 @@ def test_a_budget_chooses_columns_and_units_and_says_what_it_tried(root):
     assert report["met"]
     assert report["compressed"]["bytes"] < report["reference"]["bytes"] / 2
     assert report["parameters_after"] == sum(weight.numel() for weight in compressed.network.parameters())
-    assert any(candidate["recovered"] for candidate in report["candidates"])
+    assert sum(candidate["chosen"] for candidate in report["candidates"]) == 1
+    drawn = read_csv(layout.plot("candidates"))
+    assert len(drawn) == len(report["candidates"]) == report["tried"]
+    assert drawn["after"].notna().sum() == report["recovered"]
     assert len(compressed.columns) + len(report["columns_removed"]) == 32
 
 

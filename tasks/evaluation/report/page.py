@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
+from typing import Any
 
 from plotly.offline import get_plotlyjs
 
@@ -14,6 +16,7 @@ from tasks.evaluation.report.facts import Facts
 from tasks.evaluation.report.figures import Figure
 from tasks.evaluation.report.forms import forms
 from tasks.evaluation.report.script import SCRIPT
+from tasks.evaluation.report.search import candidates, sizes
 from tasks.evaluation.report.sensitivity import columns_removed, sensitivity
 from tasks.evaluation.report.style import CSS
 
@@ -50,6 +53,7 @@ def _figures(facts: Facts) -> dict[str, list[Figure]]:
             cost.worth(facts),
             cost.kept_cells(facts),
             cost.layers(facts),
+            sizes(facts),
             sensitivity(facts),
             quality.learning(facts),
             rows_and_time(facts),
@@ -130,11 +134,22 @@ def _verdicts(facts: Facts) -> str:
     return f"<ul class=verdicts>{made}</ul>"
 
 
+def _network(prune: Mapping[str, Any]) -> str:
+    """Say what was removed of the network."""
+    if "units_kept" in prune:
+        return (
+            f"Network: a budget search, which kept {100 * prune['units_kept']:.3g} % of each layer's units."
+        )
+    amount = prune.get("amount")
+    if not amount:
+        return "Network: not pruned."
+    how = f" by {prune['importance']}" if prune.get("importance") else ""
+    return f"Network: {prune['method']} pruning{how}, {100 * amount:g} % removed."
+
+
 def _removed(facts: Facts) -> str:
     columns, rows, prune = facts.reduce["columns"], facts.reduce["rows"], facts.prune
-    amount, before, after = prune.get("amount"), words.amount(rows["before"]), words.amount(rows["after"])
-    how = f"{prune['method']} pruning"
-    how += f" by {prune['importance']}" if prune.get("importance") else ""
+    before, after = words.amount(rows["before"]), words.amount(rows["after"])
     again = ", drawn afresh each round" if rows.get("per_round") == "resampled" else ""
     shrunk = f"Rows ({rows['method']}): {before} to {after}{again}."
     sentences = [
@@ -143,7 +158,7 @@ def _removed(facts: Facts) -> str:
         f"Rows: all {before} training rows." if before == after else shrunk,
         columns_removed(facts),
         against_random(facts),
-        f"Network: {how}, {100 * amount:g} % removed." if amount else "Network: not pruned.",
+        _network(prune),
     ]
     return " ".join(filter(None, sentences))
 
@@ -206,7 +221,10 @@ def _body(facts: Facts, figures: dict[str, list[Figure]]) -> str:
             ),
             _section("cost", forms(facts), _charts(figures["cost"])),
             _section(
-                "reduction", f"<p class=lede>{escape(_removed(facts))}</p>", _charts(figures["reduction"])
+                "reduction",
+                f"<p class=lede>{escape(_removed(facts))}</p>",
+                candidates(facts),
+                _charts(figures["reduction"]),
             ),
             _section("cleaning", f"<div class='card table'>{_decisions(facts)}</div>"),
             _section(

@@ -74,6 +74,10 @@ table.result tbody tr:first-child span { font-weight: 650; font-size: 1.05rem; }
 }
 .chip.worse { background: var(--bad-wash); color: var(--bad); }
 table.plain th, table.plain td { text-align: left; }
+h3.spaced { margin-top: 28px; }
+table.candidates tr.dense td { color: var(--muted); }
+table.candidates tr.chosen td { font-weight: 650; background: var(--good-wash); }
+table.candidates td { white-space: nowrap; }
 table.plain td.number { text-align: right; }
 .card.table { margin-top: 16px; }
 .charts { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; margin-top: 16px; }
