@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tasks.config import Params
 from tasks.errors import ConfigError
-from tasks.study.naming import arm_of, recipe, shown
+from tasks.study.naming import arm_of, recipe, told
 from tasks.study.overrides import Overrides, examined, refused_id
 
 __all__ = ["Candidate", "Origin", "candidate"]
@@ -64,7 +64,7 @@ def candidate(
     try:
         found = examined(params, overrides)
     except ConfigError as error:
-        said = " ".join(f"{path.rpartition('.')[2]}={shown(value)}" for path, value in overrides.items())
+        said = " ".join(told(path, value) for path, value in overrides.items())
         return Candidate(
             refused_id(overrides), kind or "refused", name or said, dict(overrides), origin, _reason(error)
         )

@@ -11,7 +11,7 @@ from tasks.reduction.column_config import ColumnsConfig, size_field
 from tasks.reduction.row_config import RowsConfig
 from tasks.search.config import BudgetedConfig, PruneSection
 
-__all__ = ["arm_of", "halves", "recipe", "shown"]
+__all__ = ["arm_of", "halves", "recipe", "shown", "told"]
 
 
 def halves(params: Params) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def recipe(params: Params, base: Params, overrides: Mapping[str, Any]) -> str:
     """
     own, there = _parts(params), _parts(base)
     parts = {key: text for key, text in own.items() if text != there[key]}
-    said = [text for text in parts.values() if text] + _others(overrides)
+    said = [text for text in parts.values() if text] + _others(overrides, base)
     same = [text for key, text in own.items() if text and key not in parts]
     int8 = _int8(params.export.quantise.method)
     if not any(own[key] for key in ("columns", "rows", "prune")):
@@ -108,10 +108,22 @@ _SAID = (
 _SIZES = ("method", "components", "kernel", "keep")
 
 
-def _others(overrides: Mapping[str, Any]) -> list[str]:
+def _others(overrides: Mapping[str, Any], base: Params) -> list[str]:
     """Return the overrides that no part tells of, by the last word of their path."""
+    same = {"model.method": base.model.method}
     left = {path: value for path, value in overrides.items() if not _is_said(path)}
-    return [f"{path.rpartition('.')[2]}={shown(value)}" for path, value in sorted(left.items())]
+    return [told(path, value) for path, value in sorted(left.items()) if same.get(path) != value]
+
+
+def told(path: str, value: Any) -> str:
+    """Say an override by the last word of its path that means something.
+
+    Examples
+    --------
+    >>> told("train.lr", 0.01), told("model.method", "resmlp")
+    ('lr=0.01', 'model=resmlp')
+    """
+    return f"{path.removesuffix('.method').rpartition('.')[2]}={shown(value)}"
 
 
 def _is_said(path: str) -> bool:

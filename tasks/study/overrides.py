@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -149,8 +149,8 @@ def _least(
     written = _leaves(_written(params))
     changed, _ = _applied(params, overrides)
     whole = {_outermost(path, overrides, changed) for path in overrides}
-
-    switched = tuple(path.removesuffix("method") for path in whole if path.endswith(".method"))
+    methods = [path for path in whole if path.endswith(".method") and _differs(path, before, after)]
+    switched = tuple(path.removesuffix("method") for path in methods)
 
     def matters(path: str) -> bool:
         under = (leaf for leaf in after if leaf == path or leaf.startswith(f"{path}."))
@@ -159,7 +159,16 @@ def _least(
             for leaf in under
         )
 
-    return {path: _at(changed, path) for path in sorted(whole) if matters(path)}
+    kept = {path for path in whole if matters(path)}
+    return {path: _at(changed, path) for path in sorted(kept | _methods_left_out(params, kept))}
+
+
+def _methods_left_out(params: Params, paths: Iterable[str]) -> set[str]:
+    """Return the methods that params.yaml leaves to their default, of sections that the paths lead into."""
+    said = _leaves(params.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    above = {path[:place] for path in paths for place, sign in enumerate(path) if sign == "."}
+    methods = {f"{section}.method" for section in above}
+    return {method for method in methods if method in _leaves(_written(params)) and method not in said}
 
 
 def settings(overrides: Overrides) -> list[str]:
@@ -187,9 +196,10 @@ def _written(section: Section) -> dict[str, Any]:
 def _effective(params: Params) -> dict[str, Any]:
     """Return all that a candidate's numbers depend on, without options that its methods do not look at."""
     whole: dict[str, Any] = params.model_dump(mode="json", by_alias=True, exclude=_APART)
-    for section, name in ((whole, "prune"), (whole["reduce"], "rows")):
-        if section[name]["method"] == "none":
-            section[name] = {"method": "none"}
+    if whole["prune"]["method"] == "none":
+        whole["prune"] = {"method": "none"}
+    if whole["reduce"]["rows"]["method"] == "none":
+        whole["reduce"]["rows"] = {"method": "none", "factor": 1.0}
     return whole
 
 

@@ -25,6 +25,7 @@ from tasks.study.space import Space
 __all__ = ["Proposals", "round_size"]
 
 TRIES = 20  # points asked for one that is new, before the space counts as used up
+_USED_UP = "study.space holds no more that is new"
 TIMED, INSTEAD = "latency_us", "macs"
 
 Result = Mapping[str, Any]
@@ -181,8 +182,8 @@ class Proposals:
             found += [made] if made else []
             if len(found) == count:
                 return found
-        if count:
-            self.notes.append("study.space holds no more that is new")
+        if count and _USED_UP not in self.notes:
+            self.notes.append(_USED_UP)
         return found
 
     def _led(self, first: list[Candidate]) -> Iterator[list[Candidate]]:
@@ -238,17 +239,31 @@ class Proposals:
         if not self._config.rivals:
             return None
         target = self._own_recipe()
-        trials = self._results.get(target.id, [])
-        size = self._mean(trials, "bytes", cost=False)
-        weights = self._mean(trials, "parameters", cost=False)
-        # As many weights as the same file holds: of 4 bytes each, or of 1 where it is int8.
-        wanted = None if size is None else size / min(4.0, max(1.0, size / (weights or size)))
+        wanted = self._weights(target)
         overrides = None if wanted is None else small_dense(self._halves, wanted)
         if overrides is None:
             self.notes.append(f"no small dense network beside {target.name}: none of its size can be made")
             return None
         sizes = shown([value for path, value in overrides.items() if path.startswith("model.")])
         return self._new(overrides, origin="rival", kind="small dense", name=f"small dense {sizes}")
+
+    def _weights(self, target: Candidate) -> float | None:
+        """Return how many parameters a dense network may have: at least the target's, or its bytes' worth.
+
+        What a dense network's file holds beside its weights, and the bytes of a weight, are read off the arm
+        that does nothing.
+        """
+        size, weights = self._sizes(target.id)
+        dense, many = self._sizes(candidate(self._params, self._halves.arm(()) or {}).id)
+        if size is None or weights is None or dense is None or many is None:
+            return weights
+        each = min(4.0, dense / many)
+        return max(weights, (size - max(0.0, dense - each * many)) / each)
+
+    def _sizes(self, key: str) -> tuple[float | None, float | None]:
+        """Return bytes and parameters of a candidate."""
+        trials = self._results.get(key, [])
+        return self._mean(trials, "bytes", cost=False), self._mean(trials, "parameters", cost=False)
 
     def _own_recipe(self) -> Candidate:
         """Return the arm of columns and pruning, else the workspace's own recipe."""

@@ -74,7 +74,7 @@ def _fresh(halves: Halves) -> dict[str, Any]:
     """Return what makes another network from scratch, trained as long as a pruned one in all."""
     prune = halves.both.prune
     removals = () if isinstance(prune, BudgetedConfig) else steps_of(prune)
-    recovery = sum(step.finetune.epochs * getattr(step, "rounds", 1) for step in removals)
+    recovery = sum(step.finetune.length() * getattr(step, "rounds", 1) for step in removals)
     return {"reference.weights": None, "train.epochs": halves.params.train.epochs + recovery}
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tasks.config import Params, overridden
@@ -19,6 +19,14 @@ STEPS = overridden(
     ],
 )[1]
 
+TEXTS = [
+    TEXT,
+    "train:\n  epochs: 3\n",
+    overridden(TEXT, ["reduce.columns={method: pca}", "reduce.unfreeze=true", "prune.method=none"])[0],
+    overridden(TEXT, ["reduce.rows={method: el2n, factor: 0.7}", "prune={method: unstructured}"])[0],
+]
+"""Workspaces: the default one, one that says next to nothing, and two with other methods."""
+
 CHANGES = st.fixed_dictionaries(
     {},
     optional={
@@ -31,6 +39,8 @@ CHANGES = st.fixed_dictionaries(
         "model.hidden": st.sampled_from([[512, 256], [64]]),
         "model.hidden.0": st.sampled_from([512, 8]),
         "reduce.rows.method": st.sampled_from(["none", "random", "k_center"]),
+        "reduce.rows.factor": st.sampled_from([1.0, 0.5]),
+        "reduce.unfreeze": st.sampled_from([False, True]),
         "train.lr": st.sampled_from([0.003, 0.1]),
     },
 )
@@ -42,22 +52,33 @@ def problems(changes, params=BASE):
     return {problem.path: str(problem) for problem in caught.value.problems}
 
 
-@settings(deadline=None, max_examples=60)
-@given(CHANGES)
-def test_the_canonical_form_makes_the_same_parameters_here_and_in_the_file(changes):
-    least = canonical(BASE, changes)
-    wanted = identity(BASE, changes)
-    assert identity(BASE, least) == wanted
-    assert canonical(BASE, least) == least
-    written = overridden(TEXT, module.settings(least))[1]
-    assert module._effective(written) == module._effective(validated(BASE, changes))
+def possible(text, changes):
+    """Parameters that changes make, or None where they cannot be."""
+    try:
+        return validated(overridden(text, [])[1], changes)
+    except ConfigError:
+        return None
 
 
-@settings(deadline=None, max_examples=60)
-@given(CHANGES, CHANGES)
-def test_ids_are_equal_exactly_where_the_parameters_are(one, other):
-    same = module._effective(validated(BASE, one)) == module._effective(validated(BASE, other))
-    assert (identity(BASE, one) == identity(BASE, other)) == same
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(TEXTS), CHANGES)
+def test_the_canonical_form_makes_the_same_parameters_here_and_in_the_file(text, changes):
+    base, made = overridden(text, [])[1], possible(text, changes)
+    assume(made)
+    least = canonical(base, changes)
+    assert identity(base, least) == identity(base, changes)
+    assert canonical(base, least) == least
+    written = overridden(text, module.settings(least))[1]
+    assert module._effective(written) == module._effective(made)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(TEXTS), CHANGES, CHANGES)
+def test_ids_are_equal_exactly_where_the_parameters_are(text, one, other):
+    base, first, second = overridden(text, [])[1], possible(text, one), possible(text, other)
+    assume(first and second)
+    same = module._effective(first) == module._effective(second)
+    assert (identity(base, one) == identity(base, other)) == same
 
 
 def test_what_changes_nothing_is_left_out():
@@ -86,7 +107,8 @@ def test_a_path_leads_through_lists_and_comes_back_as_the_whole_list():
     changed = validated(STEPS, {"prune.steps.1.amount": 0.9})
     assert [step.amount for step in changed.prune.steps] == [0.5, 0.9]
     assert list(canonical(STEPS, {"prune.steps.1.amount": 0.9})) == ["prune.steps"]
-    assert canonical(Params(), {"model.hidden.0": 8}) == {"model.hidden": [8, 256]}
+    assert canonical(BASE, {"model.hidden.0": 8}) == {"model.hidden": [8, 256]}
+    assert canonical(Params(), {"model.hidden.0": 8}) == {"model.hidden": [8, 256], "model.method": "mlp"}
     assert validated(STEPS, {"prune.steps.0.method": "blocks"}).prune.steps[0].method == "blocks"
 
 
