@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import replace
 from html import escape
 from typing import Any
-
-from plotly.offline import get_plotlyjs
 
 from tasks.evaluation.report import cost, quality, table, words
 from tasks.evaluation.report.choices import against_random, column_method, rows_and_time
 from tasks.evaluation.report.facts import Facts
 from tasks.evaluation.report.figures import Figure
 from tasks.evaluation.report.forms import forms
-from tasks.evaluation.report.script import SCRIPT
 from tasks.evaluation.report.search import candidates, sizes
 from tasks.evaluation.report.sensitivity import columns_removed, sensitivity
-from tasks.evaluation.report.style import CSS
+from tasks.evaluation.report.shell import charts, document, section, tiles
 
 __all__ = ["render"]
 
@@ -62,29 +57,6 @@ def _figures(facts: Facts) -> dict[str, list[Figure]]:
     return {section: [f for f in found if f is not None] for section, found in by_section.items()}
 
 
-def _buttons(figure: Figure) -> str:
-    if not figure.choices:
-        return ""
-    first = next(iter(figure.choices))
-    made = "".join(
-        f"<button type=button aria-pressed={str(name == first).lower()}>{escape(name)}</button>"
-        for name in figure.choices
-    )
-    return f"<div class=buttons data-for={figure.id}>{made}</div>"
-
-
-def _charts(figures: list[Figure]) -> str:
-    """Lay charts out two abreast; one left over takes the whole width."""
-    if sum(not figure.wide for figure in figures) % 2:
-        figures = [*figures[:-1], replace(figures[-1], wide=True)]
-    made = "".join(
-        f"<figure class='card chart{' wide' if f.wide else ''}'><h3>{escape(f.title)}</h3>"
-        f"<p>{escape(f.note)}</p>{_buttons(f)}<div id={f.id} style='height:{f.height}px'></div></figure>"
-        for f in figures
-    )
-    return f"<div class=charts>{made}</div>"
-
-
 def _headline(facts: Facts) -> str:
     """Say the result in one sentence."""
     last = list(facts.models)[-1]
@@ -105,25 +77,23 @@ def _tiles(facts: Facts) -> str:
     smaller = words.times(dense["bytes"] / size["bytes"], "smaller", "larger")
     faster = words.times(speed["ratio"], "faster", "slower")
     beside = "as" if smaller.startswith("as") else "than"
-    tiles = [
-        (
-            words.value(metric, facts.evaluate["models"][last]["metrics"][metric]),
-            f"test {facts.title}; {low} to {high}{words.unit(metric)} against the reference",
-        ),
-        (
-            words.bytes_text(size["bytes"]),
-            f"ONNX file, {smaller} {beside} {words.bytes_text(dense['bytes'])}",
-        ),
-        (
-            f"{facts.latency(last)['p50_us']:.1f} µs",
-            f"for one row, {faster} (factor {speed['low']:.2f} to {speed['high']:.2f})",
-        ),
-        (words.amount(size["inputs"]), f"columns read, of {words.amount(dense['inputs'])}"),
-    ]
-    made = "".join(
-        f"<div class=tile><b>{escape(big)}</b><span>{escape(small)}</span></div>" for big, small in tiles
+    return tiles(
+        [
+            (
+                words.value(metric, facts.evaluate["models"][last]["metrics"][metric]),
+                f"test {facts.title}; {low} to {high}{words.unit(metric)} against the reference",
+            ),
+            (
+                words.bytes_text(size["bytes"]),
+                f"ONNX file, {smaller} {beside} {words.bytes_text(dense['bytes'])}",
+            ),
+            (
+                f"{facts.latency(last)['p50_us']:.1f} µs",
+                f"for one row, {faster} (factor {speed['low']:.2f} to {speed['high']:.2f})",
+            ),
+            (words.amount(size["inputs"]), f"columns read, of {words.amount(dense['inputs'])}"),
+        ]
     )
-    return f"<div class=tiles>{made}</div>"
 
 
 def _verdicts(facts: Facts) -> str:
@@ -194,7 +164,7 @@ def _decisions(facts: Facts) -> str:
 
 
 def _section(name: str, *parts: str) -> str:
-    return f"<section id={name}><h2>{SECTIONS[name]}</h2>{''.join(parts)}</section>"
+    return section(name, SECTIONS[name], *parts)
 
 
 def _body(facts: Facts, figures: dict[str, list[Figure]]) -> str:
@@ -212,19 +182,19 @@ def _body(facts: Facts, figures: dict[str, list[Figure]]) -> str:
                 "result",
                 _verdicts(facts),
                 f"<div class='card table scroll'>{table.result_table(facts)}</div>",
-                _charts(figures["result"]),
+                charts(figures["result"]),
             ),
             _section(
                 "quality",
                 f"<div class='card table scroll'>{table.metrics_table(facts)}</div>",
-                _charts(figures["quality"]),
+                charts(figures["quality"]),
             ),
-            _section("cost", forms(facts), _charts(figures["cost"])),
+            _section("cost", forms(facts), charts(figures["cost"])),
             _section(
                 "reduction",
                 f"<p class=lede>{escape(_removed(facts))}</p>",
                 candidates(facts),
-                _charts(figures["reduction"]),
+                charts(figures["reduction"]),
             ),
             _section("cleaning", f"<div class='card table'>{_decisions(facts)}</div>"),
             _section(
@@ -245,14 +215,6 @@ def render(facts: Facts) -> str:
     Charts carry fixed ids, so equal facts give equal text.
     """
     figures = _figures(facts)
-    drawn = [figure.to_dict() for found in figures.values() for figure in found]
-    data = json.dumps(drawn, allow_nan=False).replace("</", "<\\/")
-    title = escape(f"Espalier: {facts.params.get('source', {}).get('uri', 'result')}")
-    return (
-        "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
-        "<meta name=viewport content='width=device-width, initial-scale=1'>\n"
-        f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
-        f"<main>\n{_body(facts, figures)}\n</main>\n"
-        f"<script type=application/json id=figures>{data}</script>\n<script>{get_plotlyjs()}</script>\n"
-        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
-    )
+    drawn = [figure for found in figures.values() for figure in found]
+    title = f"Espalier: {facts.params.get('source', {}).get('uri', 'result')}"
+    return document(title, _body(facts, figures), drawn)

@@ -1,4 +1,7 @@
-"""The page's script: draws the charts in the colours of the reader's theme. No storage, no requests."""
+"""The pages' script: draws the charts in the colours of the reader's theme. No storage, no requests.
+
+A page's own script, run after it, finds `colour` and `draw` in `espalier`.
+"""
 
 from __future__ import annotations
 
@@ -55,5 +58,6 @@ SCRIPT = """
   figures.forEach(figure => resized.observe(document.getElementById(figure.id)));
   const themes = window.matchMedia("(prefers-color-scheme: dark)");
   themes.addEventListener("change", () => figures.forEach(draw));
+  window.espalier = {colour, draw};
 })();
 """
