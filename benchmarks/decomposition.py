@@ -1,7 +1,7 @@
 """Decomposition pruning without recovery: `python -m benchmarks.decomposition` prints validation accuracies.
 
 Each seed is a split and a dense network trained on it, from which the same share of every layer's units (or
-of the weights of its Linear layers) is removed; nothing is trained afterwards, test rows are not read. Beside
+of the weights of its layers) is removed; nothing is trained afterwards, test rows are not read. Beside
 the criteria stand the parts of the method: their own choices with the same correction, pivots of a plain QR
 decomposition, the weights' plain SVD at the same ranks.
 """
@@ -159,7 +159,7 @@ def _cut(dense: Dense, kept: dict[str, list[int]]) -> nn.Module:
 
 
 def low_rank(dense: Dense, amount: float) -> nn.Module:
-    """Linear layers as pairs fitted to what passes through them."""
+    """Layers as pairs fitted to what passes through them."""
     ranks = choose_ranks(spectra(dense.network, dense.sample.X)[0], amount)
     return factorise(dense.network, ranks, dense.sample.X)
 
@@ -169,8 +169,8 @@ def plain_svd(dense: Dense, amount: float) -> nn.Module:
     network = copy.deepcopy(dense.network)
     for name, rank in choose_ranks(spectra(network, dense.sample.X)[0], amount).items():
         weight = network.get_parameter(f"{name}.weight")
-        U, S, V = torch.linalg.svd(weight.detach(), full_matrices=False)
-        weight.data = (U[:, :rank] * S[:rank]) @ V[:rank]
+        U, S, V = torch.linalg.svd(weight.detach().flatten(1), full_matrices=False)
+        weight.data = ((U[:, :rank] * S[:rank]) @ V[:rank]).reshape(weight.shape)
     return network
 
 

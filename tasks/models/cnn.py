@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from tasks.errors import EspalierError
+from tasks.models.factored import conv_shapes
 from tasks.models.network import Network, flat_width, linear_chain, linear_widths
 
 __all__ = ["Cnn", "Cnn1d", "Cnn2d"]
@@ -70,11 +71,11 @@ class Cnn(Network):
         self.body = nn.Sequential(*layers, nn.Flatten(), *linear_chain([flat, *hidden, outputs], dropout))
 
     def sizes(self) -> dict[str, Any]:
-        convolutions = [layer for layer in self.body.children() if isinstance(layer, self.conv)]
+        (inputs, first), *others = conv_shapes(self.body)
         _, *hidden, outputs = linear_widths(self.body)
         return {
-            "input_shape": [convolutions[0].in_channels, *self.input_shape[1:]],
-            "channels": [layer.out_channels for layer in convolutions],
+            "input_shape": [inputs, *self.input_shape[1:]],
+            "channels": [first, *(outputs for _, outputs in others)],
             "outputs": outputs,
             "kernel": self.kernel,
             "pool": self.pool,

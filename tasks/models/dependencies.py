@@ -46,7 +46,7 @@ def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]])
         Two network inputs are enough.
     steps
         {"module": name below the network, "dim": "out" | "in", "kept": positions that stay, counted before
-        the step}; "dim": "rank" with "rank": the layer becomes an untrained pair of Linears; "dim": "block":
+        the step}; "dim": "rank" with "rank": the layer becomes an untrained pair; "dim": "block":
         the module hands its input on.
     """
     for kind, some in groupby(steps, _kind):

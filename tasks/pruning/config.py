@@ -211,13 +211,15 @@ class InputsConfig(Section):
 
 
 class LowRankConfig(Section):
-    """Linear layers become products of two thinner ones, fitted to what passes through them."""
+    """Linear and convolution layers become two thinner ones each, fitted to what passes through them."""
 
-    method: Literal["low_rank"] = Field(description="low_rank: a Linear becomes two thinner ones")
+    method: Literal["low_rank"] = Field(
+        description="low_rank: a Linear or convolution becomes two thinner ones"
+    )
     amount: Amount = Field(
         0.5,
-        description="share of the Linear layers' weights that goes, every layer losing the same share of "
-        "what it gives; or auto",
+        description="share of these layers' weights that goes, every layer losing the same share of what it "
+        "gives; or auto",
     )
     tolerance: float = Field(
         0.005, ge=0.0, description="amount: auto keeps the validation metric within this of the reference"

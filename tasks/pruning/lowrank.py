@@ -1,8 +1,10 @@
-"""Low rank: a Linear becomes a product of two thinner ones, fitted to what passes through it.
+"""Low rank: a Linear or a convolution becomes two thinner ones, fitted to what passes through it.
 
 With inputs X (n, m) on calibration rows and W (o, m), the W_r of rank r that minimises ||X W^T - X W_r^T|| is
 U U^T W, U (o, r) the leading eigenvectors of the outputs' products W X^T X W^T (Eckart & Young, 1936; of
-networks: Zhang et al., 2015; Chen et al., 2021, "DRONE"). It pays where r (m + o) < m o.
+networks: Zhang et al., 2015; Chen et al., 2021, "DRONE"). Of a convolution the rows of X are its windows, m
+counts the cells of one: r filters of that window, then o filters of one cell. It pays where r (m + o) < m o;
+both halves of a convolution run on every output cell, so weights and multiply-adds go by the same share.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tasks.models.factored import is_factored, set_ranks
+from tasks.models.factored import set_ranks
 from tasks.models.zoo import seeded
 from tasks.pruning.decomposition import ROWS, interpolation
-from tasks.pruning.readings import Moments, Reading, called, moments
+from tasks.pruning.factorable import Whole, candidates
+from tasks.pruning.readings import Moments, moments
 from tasks.pruning.recovery import Outcome, Recovery
 
 if TYPE_CHECKING:
@@ -28,14 +31,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Spectrum", "choose_ranks", "factorise", "prune_ranks", "spectra"]
 
+_SILENT = 1e-8  # what counts where the rows say nothing, as a share of their mean square
+
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """How the outputs of a Linear spread over directions.
+    """How the outputs of a layer spread over directions.
 
     Attributes
     ----------
     inputs, outputs : int
+        Of a convolution, cells of its window over all channels, and output channels.
     left : (min(inputs, outputs) + 1,)
         Share of the outputs' square that is lost at rank 0, 1, ...: falls from 1 to 0.
     """
@@ -59,7 +65,7 @@ class Spectrum:
 
 
 def prune_ranks(start: Outcome, config: LowRankConfig, amount: float | None, recovery: Recovery) -> Outcome:
-    """Factor Linear layers and recover.
+    """Factor Linear and convolution layers and recover.
 
     Parameters
     ----------
@@ -71,7 +77,10 @@ def prune_ranks(start: Outcome, config: LowRankConfig, amount: float | None, rec
     del config
     X = recovery.calibration(ROWS).X
     found, left = spectra(start.network, X)
-    notes = tuple(f"{name} left alone: {why}" for name, why in left.items())
+    notes = tuple(
+        f"{name} left alone: {why}; it stays whole, method structured may take units of it"
+        for name, why in left.items()
+    )
     if not found or amount is None:
         return start.then(start.network, *notes, "no layer of this network can be factored")
     ranks = choose_ranks(found, amount)
@@ -80,11 +89,21 @@ def prune_ranks(start: Outcome, config: LowRankConfig, amount: float | None, rec
         for name in found
         if name not in ranks
     )
+    notes += _short(found, ranks, amount)
     return recovery.run(start.then(factorise(start.network, ranks, X), *notes), "low-rank")
 
 
+def _short(found: Mapping[str, Spectrum], ranks: Mapping[str, int], amount: float) -> tuple[str, ...]:
+    """Say when rank 1 keeps more weights than the amount leaves."""
+    total = sum(layer.dense for layer in found.values())
+    stays = sum(layer.weights(ranks[name]) if name in ranks else layer.dense for name, layer in found.items())
+    if stays <= (1.0 - amount) * total:
+        return ()
+    return (f"amount {amount:g} is out of reach: at rank 1 {stays / total:.1%} of the weights stay",)
+
+
 def spectra(network: nn.Module, X: Tensor) -> tuple[dict[str, Spectrum], dict[str, str]]:
-    """Look at every Linear that could become a pair.
+    """Look at every layer that could become a pair.
 
     Parameters
     ----------
@@ -95,50 +114,17 @@ def spectra(network: nn.Module, X: Tensor) -> tuple[dict[str, Spectrum], dict[st
     -------
     Spectrum by layer, and the layers that are left alone with the reason.
     """
-    found, left = _candidates(network, X)
-    reads = [_whole(name, network) for name in found]
-    measured = moments(reads, X, network)
-    return {
-        read.layer: _spectrum(network, read, seen) for read, seen in zip(reads, measured, strict=True)
-    }, left
-
-
-def _candidates(network: nn.Module, X: Tensor) -> tuple[list[str], dict[str, str]]:
-    """Name the Linears that can become a pair, and why the other layers with matrices cannot."""
-    left: dict[str, str] = {}
-    shared = _shared(network)
-    linears = [name for name, module in network.named_modules() if type(module) is nn.Linear]
-    heard = called(network, linears, X[:2])
-    for name, module in network.named_modules():
-        if name in linears and is_factored(network.get_submodule(name.rpartition(".")[0])):
-            left[name] = "it is half of a pair already"
-        elif name in shared:
-            left[name] = "its weights are shared with another layer"
-        elif name in linears and name not in heard:
-            left[name] = "its weights are used without calling it"
-        elif name not in linears and any(weight.ndim >= 2 for weight in module.parameters(recurse=False)):
-            left[name or type(network).__name__] = f"{type(module).__name__} is no Linear"
-    return [name for name in linears if name not in left], left
-
-
-def _shared(network: nn.Module) -> set[str]:
-    """Layers whose module or weight stands in the network under several names."""
-    owners: dict[int, set[str]] = {}
-    for name, module in network.named_modules(remove_duplicate=False):
-        if type(module) is nn.Linear:
-            owners.setdefault(id(module.weight), set()).add(name)
-    return {name for names in owners.values() if len(names) > 1 for name in names}
-
-
-def _whole(name: str, network: nn.Module) -> Reading:
-    """Every input of a Linear is a unit of its own."""
-    layer = network.get_submodule(name)
-    assert isinstance(layer, nn.Linear)
-    return Reading(name, torch.arange(layer.in_features)[:, None], -1, layer.bias is not None)
+    found, left = candidates(network, X[:2])
+    spread = {}
+    for read in (Whole.of(name, network, len(X)) for name in found):
+        (seen,) = moments([read], X, network)  # one by one: products of wide windows are large
+        spread[read.layer] = _spectrum(network, read, seen)
+    return spread, left
 
 
 def _weight(network: nn.Module, name: str) -> NDArray[np.float64]:
-    return np.asarray(network.get_parameter(f"{name}.weight").detach().double().cpu().numpy())
+    """Weights as a matrix: outputs by what each of them sees."""
+    return np.asarray(network.get_parameter(f"{name}.weight").detach().double().cpu().flatten(1).numpy())
 
 
 def _bias(network: nn.Module, name: str) -> NDArray[np.float64] | float:
@@ -146,7 +132,7 @@ def _bias(network: nn.Module, name: str) -> NDArray[np.float64] | float:
     return np.asarray(bias.detach().double().cpu().numpy()) if isinstance(bias, Tensor) else 0.0
 
 
-def _spectrum(network: nn.Module, read: Reading, seen: Moments) -> Spectrum:
+def _spectrum(network: nn.Module, read: Whole, seen: Moments) -> Spectrum:
     W = _weight(network, read.layer)
     values = np.linalg.eigvalsh(W @ seen.xx @ W.T)[::-1].clip(min=0.0)[: min(W.shape)]
     total = values.sum()
@@ -176,7 +162,7 @@ def choose_ranks(found: Mapping[str, Spectrum], amount: float) -> dict[str, int]
 
 
 def factorise(network: nn.Module, ranks: Mapping[str, int], X: Tensor) -> nn.Module:
-    """Put fitted pairs of Linears in place of layers of a copy.
+    """Put fitted pairs in place of layers of a copy.
 
     Layers are worked through in the order of `ranks`; each is fitted to what it gave in `network` from what
     comes in by now, so that later layers make up for earlier ones. The copy's `pruned_steps` remember it.
@@ -192,7 +178,7 @@ def factorise(network: nn.Module, ranks: Mapping[str, int], X: Tensor) -> nn.Mod
     """
     changed = copy.deepcopy(network)
     for name, rank in ranks.items():
-        read = _whole(name, network)
+        read = Whole.of(name, network, len(X))
         (seen,) = moments([read], X, changed, network)
         down, up, gain = _pair(_weight(network, name), seen, rank)
         with seeded(0):
@@ -208,11 +194,13 @@ def _pair(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Fit down (r, m), up (o, r) and what the bias gains (o,): reduced-rank regression (Izenman, 1975).
 
-    Rows of `down` and columns of `up` get the same length, which training likes.
+    Directions that the rows say nothing of come last, in the order of the weights' own SVD. Rows of `down`
+    and columns of `up` get the same length, which training likes.
     """
     T, _ = interpolation(seen, range(len(seen.x)))
     fitted = W @ T.T
-    _, vectors = np.linalg.eigh(fitted @ seen.xx @ fitted.T)
+    little = _SILENT * np.trace(seen.xx) / len(seen.xx) or 1.0
+    _, vectors = np.linalg.eigh(fitted @ (seen.xx + little * np.eye(len(seen.xx))) @ fitted.T)
     up = vectors[:, ::-1][:, :rank]
     down = up.T @ fitted
     sizes = np.sqrt(np.linalg.norm(down, axis=1).clip(min=1e-12))[:, None]
@@ -229,6 +217,7 @@ def _fill(
     bias: NDArray[np.float64],
 ) -> None:
     for leaf, value in {"down.weight": down, "up.weight": up}.items():
-        network.get_parameter(f"{name}.{leaf}").copy_(torch.from_numpy(value))
+        weight = network.get_parameter(f"{name}.{leaf}")
+        weight.copy_(torch.from_numpy(value).reshape(weight.shape))
     if f"{name}.up.bias" in dict(network.named_parameters()):
         network.get_parameter(f"{name}.up.bias").copy_(torch.from_numpy(bias))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from tasks.errors import EspalierError
 from tasks.pruning.structure import UnitGroup
 
-__all__ = ["Moments", "Reading", "called", "listening", "moments", "obstacle", "readings"]
+__all__ = ["Moments", "Read", "Reading", "called", "listening", "moments", "obstacle", "readings"]
 
 CHUNK = 256
 """Rows that pass through the network at once."""
@@ -22,6 +23,32 @@ CHUNK = 256
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 _MIXING = (nn.LayerNorm, nn.GroupNorm)
 _READERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+class Read(Protocol):
+    """What a layer reads, as columns that moments are taken of."""
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer."""
+
+    @property
+    def bias(self) -> bool:
+        """Whether something can take up a constant."""
+
+    @property
+    def width(self) -> int:
+        """Count of columns."""
+
+    @property
+    def asked(self) -> str:
+        """Setting that wants to know."""
+
+    def rows(self, inputs: Tensor) -> int:
+        """Count of rows to look at at once."""
+
+    def activations(self, inputs: Tensor) -> Tensor:
+        """Columns, float64 (rows * cells, width), of what the layer reads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +71,16 @@ class Reading:
     places: Tensor
     axis: int
     bias: bool
+    asked = "prune.importance decomposition"
+
+    @property
+    def width(self) -> int:
+        """Count the units."""
+        return len(self.places)
+
+    def rows(self, inputs: Tensor) -> int:
+        """Count all rows: as many numbers come out as went in."""
+        return max(1, len(inputs))
 
     def activations(self, inputs: Tensor) -> Tensor:
         """Units as columns, float64 (rows * cells, m), of what the layer reads."""
@@ -124,7 +161,7 @@ def _places(positions: Tensor, units: Tensor, width: int) -> Tensor:
 
 @torch.no_grad()
 def moments(
-    found: Sequence[Reading], X: Tensor, network: nn.Module, wanted: nn.Module | None = None
+    found: Sequence[Read], X: Tensor, network: nn.Module, wanted: nn.Module | None = None
 ) -> list[Moments]:
     """Sum up what layers read in `network`, and what they read in `wanted`, over calibration rows.
 
@@ -132,7 +169,7 @@ def moments(
 
     Parameters
     ----------
-    found : sequence of Reading, the same in both networks
+    found : sequence of Read, the same in both networks
     X : Tensor, (n, *input shape)
     wanted : Module, optional
         `network` itself by default.
@@ -160,25 +197,29 @@ def moments(
 class _Sums:
     """Moments of one reading under way."""
 
-    def __init__(self, read: Reading) -> None:
+    def __init__(self, read: Read) -> None:
         self.read, self.rows = read, 0
-        m = len(read.places)
+        m = read.width
         self.x, self.y = (torch.zeros(m, dtype=torch.float64) for _ in range(2))
         self.xx, self.xy = (torch.zeros(m, m, dtype=torch.float64) for _ in range(2))
 
     def add(self, now: Sequence[Tensor], then: Sequence[Tensor]) -> None:
         for inputs, targets in zip(now, then, strict=True):
-            X = self.read.activations(inputs)
-            Y = X if targets is inputs else self.read.activations(targets)
-            self.rows += len(X)
-            self.x, self.y = self.x + X.sum(0), self.y + Y.sum(0)
-            self.xx, self.xy = self.xx + X.T @ X, self.xy + X.T @ Y
+            size = self.read.rows(inputs)
+            for some, wanted in zip(torch.split(inputs, size), torch.split(targets, size), strict=True):
+                X = self.read.activations(some)
+                self._add(X, X if targets is inputs else self.read.activations(wanted))
+
+    def _add(self, X: Tensor, Y: Tensor) -> None:
+        self.rows += len(X)
+        self.x, self.y = self.x + X.sum(0), self.y + Y.sum(0)
+        self.xx, self.xy = self.xx + X.T @ X, self.xy + X.T @ Y
 
     def moments(self) -> Moments:
         x, y, xx, xy = (total.numpy() for total in (self.x, self.y, self.xx, self.xy))
         if not (np.isfinite(xx).all() and np.isfinite(xy).all()):
             raise EspalierError(
-                f"prune.importance decomposition: what {self.read.layer} reads on training rows is NaN or "
+                f"{self.read.asked}: what {self.read.layer} reads on training rows is NaN or "
                 "infinite; check the data for huge values (clean.outliers) and train again"
             )
         if not self.read.bias:

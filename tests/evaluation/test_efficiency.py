@@ -38,6 +38,15 @@ def test_a_factored_layer_costs_its_rank_times_both_sides():
     assert (before[0] - after[0], before[1] - after[1]) == (30 * 20 - 3 * (30 + 20),) * 2
 
 
+def test_a_factored_convolution_costs_its_rank_times_window_and_filters_at_every_output_cell():
+    network, grid = Cnn2d((2, 6, 6), (8,), 3, pool=1), Grid(torch.arange(72), (2, 6, 6))
+    before = multiply_adds(_graph(72, network, grid)), parameters(_graph(72, network, grid))
+    set_ranks(network, {"body.0": 3})
+    after = multiply_adds(_graph(72, network, grid)), parameters(_graph(72, network, grid))
+    gone = 2 * 9 * 8 - 3 * (2 * 9 + 8)
+    assert (before[0] - after[0], before[1] - after[1]) == (36 * gone, gone)
+
+
 def test_folding_takes_the_scaling_away():
     assert multiply_adds(fold(_graph(6, Mlp((6,), (5, 4), 3)))) == 6 * 5 + 5 * 4 + 4 * 3
 

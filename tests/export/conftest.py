@@ -11,7 +11,7 @@ from torch import nn
 
 from tasks.data.plan import NumericPlan
 from tasks.models.cnn import Cnn1d, Cnn2d
-from tasks.models.factored import set_ranks
+from tasks.models.factored import is_factorable, set_ranks
 from tasks.models.graph import Graph
 from tasks.models.layers import Dct, Grid, Pool, Project, Softmax, Unscale, preprocess
 from tasks.models.mlp import Mlp
@@ -103,8 +103,8 @@ def _encoder(d: int, h: int, k: int) -> nn.Sequential:
 
 
 def _factored(network: Network) -> Network:
-    linears = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
-    set_ranks(network, dict.fromkeys(linears, 2))
+    able = [name for name, layer in network.named_modules() if is_factorable(layer)]
+    set_ranks(network, dict.fromkeys(able, 2))
     return network
 
 
@@ -130,6 +130,12 @@ def _make(kind: str) -> Graph:
                 series, nn.Sequential(_grid(series)), Cnn1d((2, 12), (4, 3), 3, kernel=4)
             ),
             "cnn2d": lambda: _graph(image, nn.Sequential(_grid(image)), Cnn2d((1, 8, 8), (4, 3), 3)),
+            "cnn1d factored": lambda: _graph(
+                series, nn.Sequential(_grid(series)), _factored(Cnn1d((2, 12), (4, 3), 3, kernel=4))
+            ),
+            "cnn2d factored": lambda: _graph(
+                image, nn.Sequential(_grid(image)), _factored(Cnn2d((1, 8, 8), (4, 3), 3))
+            ),
             "cnn2d average": lambda: _graph(
                 image, nn.Sequential(_grid(image)), Cnn2d((1, 8, 8), (4,), 3, readout="average", hidden=(5,))
             ),
@@ -175,6 +181,8 @@ KINDS = (
     "resmlp factored",
     "cnn1d",
     "cnn2d",
+    "cnn1d factored",
+    "cnn2d factored",
     "cnn2d average",
     "mlp pooled",
     "cnn2d dct",

@@ -104,6 +104,7 @@ def test_scaling_stays_before_a_convolution(make_graph):
 
 def test_batch_norms_go_into_their_neighbours(make_graph):
     assert not _has(fold(make_graph("cnn2d")), nn.BatchNorm2d)
+    assert not _has(fold(make_graph("cnn2d factored")), nn.BatchNorm2d)
     assert sum(isinstance(m, nn.BatchNorm1d) for m in fold(make_graph("resmlp")).modules()) == 1
 
 

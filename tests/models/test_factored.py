@@ -1,8 +1,18 @@
+from collections import OrderedDict
+
 import pytest
 import torch
 from torch import nn
 
-from tasks.models.factored import factored, is_factored, linear_shapes, ranks, set_ranks
+from tasks.models.factored import (
+    conv_shapes,
+    factored,
+    is_factorable,
+    is_factored,
+    linear_shapes,
+    ranks,
+    set_ranks,
+)
 from tasks.models.network import linear_widths
 
 
@@ -11,6 +21,26 @@ def test_a_pair_takes_and_gives_what_the_layer_did_through_its_rank():
     assert is_factored(pair)
     assert [tuple(weight.shape) for weight in pair.parameters()] == [(2, 7), (5, 2), (5,)]
     assert list(linear_shapes(pair)) == [(7, 5)]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_pair_of_convolutions_has_the_first_ones_window(bias):
+    layer = nn.Conv2d(3, 5, (3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), bias=bias)
+    pair = factored(layer, 4)
+    assert is_factored(pair)
+    assert pair(torch.ones(2, 3, 9, 8)).shape == layer(torch.ones(2, 3, 9, 8)).shape
+    shapes = [tuple(weight.shape) for weight in pair.parameters()]
+    assert shapes == [(4, 3, 3, 2), (5, 4, 1, 1), *([(5,)] if bias else [])]
+    assert (list(conv_shapes(pair)), list(linear_shapes(pair))) == ([(3, 5)], [])
+    assert ranks(nn.Sequential(pair)) == {"0": 4}
+
+
+def test_grouped_and_otherwise_padded_convolutions_cannot_become_a_pair():
+    assert is_factorable(nn.Conv1d(4, 4, 3))
+    assert not is_factorable(nn.Conv1d(4, 4, 3, groups=2))
+    assert not is_factorable(nn.Conv1d(4, 4, 3, padding=1, padding_mode="circular"))
+    assert not is_factorable(nn.Conv3d(4, 4, 3))
+    assert not is_factorable(nn.ConvTranspose1d(4, 4, 3))
 
 
 def test_a_layer_without_bias_becomes_a_pair_without_bias():
@@ -27,10 +57,13 @@ def test_widths_of_a_chain_do_not_show_that_a_layer_is_factored():
 def test_other_chains_are_no_pairs():
     assert not is_factored(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 3)))
     assert not is_factored(nn.Linear(3, 3))
+    named = nn.Sequential(OrderedDict(down=nn.Conv1d(3, 2, 3), up=nn.Conv1d(2, 3, 3)))
+    assert not is_factored(named)
+    assert list(conv_shapes(named)) == [(3, 2), (2, 3)]
 
 
-def test_only_linears_can_be_factored():
-    with pytest.raises(TypeError, match="0 is ReLU, no Linear"):
+def test_only_linears_and_plain_convolutions_can_be_factored():
+    with pytest.raises(TypeError, match="0 is ReLU, no Linear and no plain Conv1d or Conv2d"):
         set_ranks(nn.Sequential(nn.ReLU()), {"0": 2})
 
 

@@ -139,6 +139,43 @@ def test_a_factored_users_network_replays_removals_and_ranks_in_their_order(
     assert ranks(rebuilt.network) == {"body.fc1": 2, "body.fc2": 2}
 
 
+CONVOLUTIONS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, channels, outputs):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(channels, 8, 2, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+        self.inner = nn.Conv2d(8, 8, 3, padding="same", bias=False)
+        self.head = nn.Linear(8, outputs)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head((x + self.inner(x).relu()).mean(dim=(2, 3)))
+
+def build(input_shape, outputs):
+    return Net(input_shape[0], outputs)
+"""
+
+
+def test_a_users_factored_convolutions_come_back_and_can_be_cut(
+    workspace, grid_plan, make_rows, make_cleaner
+):
+    (workspace / "nets" / "mine.py").write_text(CONVOLUTIONS)
+    network = build_network(
+        UserConfig(builder="nets.mine:build"), (1, 3, 3), 3, seed=0, root=workspace
+    ).eval()
+    rows = torch.randn(40, 1, 3, 3)
+    network = factorise(network, {"body.stem.0": 3, "body.inner": 4}, rows)
+    network = remove(network, rows[:2], {"body.inner.down": [0, 2, 3], "body.stem.0.up": [0, 1, 2, 5, 7]})
+    rebuilt = assert_rebuilt(
+        graph_of(network, grid_plan, make_cleaner), make_rows(grid_plan, 20, 0), workspace
+    )
+    assert ranks(rebuilt.network) == {"body.stem.0": 3, "body.inner": 3}
+    assert rebuilt.network.body.stem[1].num_features == 5
+
+
 def test_a_frozen_users_network_is_replayed_without_gradients(workspace, mixed_plan, make_rows, make_cleaner):
     config = UserConfig(builder="nets.mine:build")
     network = build_network(config, (mixed_plan.width,), 3, seed=0, root=workspace)

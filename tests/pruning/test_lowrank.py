@@ -5,12 +5,19 @@ import pytest
 import torch
 from torch import nn
 
+from tasks.errors import EspalierError
 from tasks.models.factored import ranks as ranks_of
 from tasks.models.mlp import Mlp
 from tasks.models.spec import network_from_spec, network_spec
 from tasks.models.zoo import seeded
+from tasks.pruning import factorable
+from tasks.pruning.config import LowRankConfig
+from tasks.pruning.factorable import Whole
 from tasks.pruning.lowrank import Spectrum, choose_ranks, factorise, spectra
+from tasks.pruning.recipe import prune
 from tasks.pruning.structure import remove, survey
+from tasks.training.batching import Tensors
+from tasks.training.config import TrainConfig
 
 
 def normal(*shape, seed=0):
@@ -143,22 +150,38 @@ class WithTrickyLayers(nn.Module):
         self.first, self.used = nn.Linear(4, 4), nn.Linear(4, 4)
         self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
         self.other.weight = self.one.weight
-        self.norm = nn.Conv1d(1, 1, 3, padding=1)
+        self.plain, self.grouped = nn.Conv1d(1, 4, 3, padding=1), nn.Conv1d(4, 4, 3, padding=1, groups=2)
+        self.mirrored = nn.Conv1d(4, 4, 3, padding=1, padding_mode="reflect")
+        self.back, self.alone = nn.ConvTranspose1d(4, 1, 1), nn.Conv1d(4, 4, 1)
+        self.names = nn.Embedding(4, 4)
 
     def forward(self, x):
-        x = nn.functional.linear(self.first(x), self.used.weight)
-        return self.other(self.one(self.norm(x[:, None])[:, 0]))
+        x = nn.functional.linear(self.first(x), self.used.weight) + self.names(torch.zeros(1).long())
+        x = self.back(self.mirrored(self.grouped(self.plain(x[:, None]))))[:, 0]
+        return self.other(self.one(x)) + self.alone(x.T[:4])[:1, :1].mean()
 
 
 def test_layers_that_cannot_be_factored_are_named_with_the_reason():
     found, left = spectra(WithTrickyLayers(), normal(10, 4))
-    assert list(found) == ["first"]
+    assert list(found) == ["first", "plain"]
     assert left == {
         "used": "its weights are used without calling it",
         "one": "its weights are shared with another layer",
         "other": "its weights are shared with another layer",
-        "norm": "Conv1d is no Linear",
+        "grouped": "its filters see one of 2 groups of channels each",
+        "mirrored": "its padding is reflect, not zeros",
+        "back": "ConvTranspose1d is no Linear, Conv1d or Conv2d",
+        "alone": "what it reads has no batch axis",
+        "names": "Embedding is no Linear, Conv1d or Conv2d",
     }
+
+
+def test_a_convolution_under_two_names_is_left_alone():
+    shared = nn.Conv1d(3, 3, 3, padding=1)
+    network = nn.Sequential(nn.Sequential(shared), nn.ReLU(), nn.Sequential(shared))
+    found, left = spectra(network, normal(10, 3, 8))
+    assert not found
+    assert left == {"0.0": "its weights are shared with another layer"}
 
 
 def test_a_pair_is_not_factored_again():
@@ -173,3 +196,140 @@ def test_inputs_without_rank_give_finite_factors():
     smaller = factorise(network, {"0": 2}, X)
     torch.testing.assert_close(answers(smaller, X), answers(network, X))
     assert all(torch.isfinite(weight).all() for weight in smaller.parameters())
+
+
+CONVOLUTIONS = {
+    "series": (lambda: nn.Conv1d(4, 6, 3), (4, 9)),
+    "series without a bias": (lambda: nn.Conv1d(4, 6, 3, padding="same", bias=False), (4, 9)),
+    "series with holes": (lambda: nn.Conv1d(4, 6, 3, stride=2, padding=2, dilation=2), (4, 12)),
+    "image": (lambda: nn.Conv2d(3, 8, (3, 2), padding=(1, 0)), (3, 6, 7)),
+    "image of one cell windows": (lambda: nn.Conv2d(6, 5, 1, bias=False), (6, 3, 4)),
+    "image of few cells and many filters": (lambda: nn.Conv2d(1, 16, 3, stride=(2, 1)), (1, 6, 7)),
+}
+
+
+@pytest.fixture(params=CONVOLUTIONS)
+def convolution(request):
+    """A convolution alone, in float64, with rows of uneven channels."""
+    build, shape = CONVOLUTIONS[request.param]
+    with seeded(0):
+        layer = build().double()
+    uneven = torch.logspace(0, -2, shape[0]).reshape(-1, *[1] * (len(shape) - 1))
+    return nn.Sequential(layer), (normal(40, *shape) * uneven).double()
+
+
+def in_matrices(layer):
+    return layer.weight.detach().flatten(1)
+
+
+def with_weights(layer, matrix):
+    changed = copy.deepcopy(layer)
+    changed.weight.data = matrix.reshape(layer.weight.shape)
+    return changed
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+def test_full_rank_gives_a_convolution_back_in_float64(convolution):
+    network, X = convolution
+    pair = factorise(network, {"0": min(in_matrices(network[0]).shape)}, X)
+    torch.testing.assert_close(answers(pair, X), answers(network, X), rtol=0, atol=1e-9)
+    assert pair[0].down.bias is None
+    assert (pair[0].up.bias is None) == (network[0].bias is None)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+def test_no_rank_of_a_convolution_errs_more_than_the_svd_of_its_weights(convolution):
+    network, X = convolution
+    U, S, V = torch.linalg.svd(in_matrices(network[0]), full_matrices=False)
+    expected, lost = answers(network, X), []
+    for rank in range(1, len(S) + 1):
+        plain = with_weights(network[0], (U[:, :rank] * S[:rank]) @ V[:rank])
+        fitted, svd = (
+            (answers(each, X) - expected).norm() for each in (factorise(network, {"0": rank}, X), plain)
+        )
+        assert fitted <= svd + 1e-9
+        lost.append(float(fitted / svd.clamp(min=1e-9)))
+    assert min(lost[:-1]) < 0.99
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+def test_a_convolution_errs_by_the_share_that_was_promised(convolution):
+    network, X = convolution
+    found, _ = spectra(network, X)
+    expected = answers(network, X).movedim(1, -1).flatten(0, -2)
+    mean = expected.mean(dim=0) if network[0].bias is not None else 0.0
+    lost = answers(factorise(network, {"0": 2}, X), X).movedim(1, -1).flatten(0, -2) - expected
+    share = float(lost.square().sum() / (expected - mean).square().sum())
+    assert share == pytest.approx(found["0"].left[2], rel=1e-4)
+    assert found["0"].dense == network[0].weight.numel()
+
+
+def test_a_pair_of_convolutions_has_the_weights_that_were_counted(network, rows, family):
+    if not family.startswith("cnn"):
+        pytest.skip("has no convolution")
+    found, _ = spectra(network, rows)
+    smaller = factorise(network, dict.fromkeys(found, 2), rows)
+    for name, spectrum in found.items():
+        down, up = smaller.get_submodule(name)
+        assert down.weight.numel() + up.weight.numel() == spectrum.weights(2) < spectrum.dense
+
+
+def test_spectra_do_not_depend_on_how_many_windows_are_looked_at_at_once(monkeypatch):
+    network, X = (
+        nn.Sequential(nn.Conv2d(2, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 4, 3)),
+        normal(30, 2, 7, 7),
+    )
+    whole, _ = spectra(network, X)
+    monkeypatch.setattr(factorable, "_NUMBERS", 5000)
+    read = Whole.of("2", network, len(X))
+    assert read.rows(normal(30, 6, 7, 7)) == 5000 // (6 * 49 * 9)
+    parts, _ = spectra(network, X)
+    for name, spectrum in whole.items():
+        np.testing.assert_allclose(parts[name].left, spectrum.left, atol=1e-12)
+
+
+def test_as_many_windows_are_fitted_on_as_are_wanted_and_the_same_each_time(monkeypatch):
+    network, X = nn.Sequential(nn.Conv1d(2, 3, 3)), normal(50, 2, 22)
+    assert len(Whole.of("0", network, len(X)).activations(X)) == 50 * 20
+    monkeypatch.setattr(factorable, "SAMPLES", 150)
+    read = Whole.of("0", network, len(X))
+    assert read.activations(X).shape == (150, 6)
+    assert torch.equal(read.activations(X), read.activations(X))
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_a_convolution_of_constant_channels_falls_back_to_the_svd_of_its_weights(value):
+    with seeded(0):
+        network = nn.Sequential(nn.Conv1d(3, 8, 3), nn.ReLU(), nn.Conv1d(8, 6, 3))
+    X = torch.full((20, 3, 9), value)
+    smaller = factorise(network, {"0": 3, "2": 4}, X)
+    torch.testing.assert_close(answers(smaller, X), answers(network, X), atol=1e-5, rtol=1e-5)
+    U, S, V = torch.linalg.svd(in_matrices(network[0]))
+    expected = (U[:, :3] * S[:3]) @ V[:3]
+    product = smaller[0].up.weight.flatten(1) @ smaller[0].down.weight.flatten(1)
+    torch.testing.assert_close(product.detach(), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_infinite_activations_of_a_convolution_are_refused_by_its_name():
+    network = nn.Sequential(nn.Conv1d(1, 2, 3), nn.Conv1d(2, 2, 3))
+    with pytest.raises(EspalierError, match=r"prune\.method low_rank: what 0 reads .* is NaN or infinite"):
+        spectra(network, torch.full((5, 1, 9), torch.nan))
+
+
+def test_layers_left_alone_are_reported_with_what_to_do_instead():
+    network = nn.Sequential(
+        nn.Conv1d(2, 4, 3, padding=1, groups=2), nn.Flatten(), nn.Linear(32, 12), nn.ReLU(), nn.Linear(12, 3)
+    )
+    rows = Tensors(normal(24, 2, 8), torch.arange(24) % 3)
+    config = LowRankConfig.model_validate({"method": "low_rank", "amount": 0.5, "finetune": {"epochs": 0}})
+    settings = TrainConfig(batch=8, threads=1, device="cpu")
+    pruned = prune(network, config, rows, rows, settings, task="classification", outputs=3, seed=0)
+    assert pruned.report["notes"][0] == (
+        "0 left alone: its filters see one of 2 groups of channels each; it stays whole, method structured "
+        "may take units of it"
+    )
+    assert "2" in ranks_of(pruned.network)
+    assert not any("out of reach" in note for note in pruned.report["notes"])
+    config = config.model_copy(update={"amount": 1.0})
+    pruned = prune(network, config, rows, rows, settings, task="classification", outputs=3, seed=0)
+    assert pruned.report["notes"][-1] == "amount 1 is out of reach: at rank 1 14.0% of the weights stay"
