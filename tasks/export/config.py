@@ -29,7 +29,11 @@ class NoQuantisation(Section):
 
 
 class _Quantisation(Section):
-    per_channel: bool = Field(True, description="one scale for each unit's weights; false: one for a layer")
+    per_channel: bool = Field(
+        True,
+        description="one scale for each unit's weights (auto: or for each layer's, where that is smaller and "
+        "no worse); false: one for a layer",
+    )
     tolerance: float = Field(
         0.005,
         ge=0,
