@@ -7,9 +7,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.browser import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")  # a busy machine is no fault of the code
@@ -47,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Point everything at a temporary home before any library reads its settings."""
     home = Path(tempfile.mkdtemp(prefix="espalier-tests-"))
     config.stash[HOME] = home
+    os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", str(Path.home() / ".cache" / "ms-playwright"))
     os.environ.update(isolated(home))
     for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "MLFLOW_REGISTRY_URI"):
         os.environ.pop(name, None)
@@ -55,6 +62,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
+@pytest.fixture(scope="module")  # its event loop would be in the way of other modules
+def browser() -> Iterator[Browser]:
+    """Headless Chromium; the test is skipped where none is installed."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

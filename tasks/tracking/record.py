@@ -12,7 +12,7 @@ from tasks.evaluation.reports import MODELS
 from tasks.tracking import links
 from tasks.tracking.facts import read_facts
 from tasks.tracking.identity import identity
-from tasks.tracking.store import experiment_id, open_client, reported
+from tasks.tracking.store import experiment_id, open_client, recording
 from tasks.tracking.views import CHARTS, TABLE
 from tasks.tracking.writer import Writer
 
@@ -87,7 +87,7 @@ def record(
     EspalierError
         When MLflow cannot be reached or written. What was recorded so far is replaced by the next call.
     """
-    with reported(root):
+    with recording(root):
         client = open_client(root)
         experiment = experiment_id(client, root, params.registry.name)
         mark = identity(params, lock)

@@ -27,6 +27,7 @@ __all__ = [
     "open_client",
     "prepare",
     "quiet",
+    "recording",
     "reported",
     "require_usable",
     "tracking_uri",
@@ -148,6 +149,13 @@ def reported(root: Path) -> Iterator[None]:
             f"MLflow at {tracking_uri(root)} failed: {reason}. {KEPT} "
             "put that right, then run again to record it"
         ) from error
+
+
+@contextmanager
+def recording(root: Path) -> Iterator[None]:
+    """`reported`, without the line that MLflow writes about each run it ends, whose address opens no view."""
+    with reported(root), environment(MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true"):
+        yield
 
 
 def user() -> str:

@@ -14,9 +14,10 @@ __all__ = ["CHARTS", "TABLE", "chart_state", "parallel", "runs_state", "scatter"
 
 TABLE = "espalier-results"
 CHARTS = "espalier-charts"
-COLUMN_WIDTH = 130
+NAME_WIDTH = 330
 SECTION = "espalier-section"
 CHARTS_ABREAST = 2  # MLflow sets three, too narrow beside the list of runs
+RUN_NAME = "attributes.`Run Name`"
 CREATED_MS = 1_767_225_600_000
 ONE_PER_RESULT = "tags.`espalier.model` = 'result'"
 EVERY_MODEL = "tags.`espalier.model` != 'result'"
@@ -47,8 +48,8 @@ def runs_state(key: str, ascending: bool, search: str, columns: Sequence[str]) -
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": list(columns),
-        "columnOrder": list(columns),
-        "columnWidths": dict.fromkeys(columns, COLUMN_WIDTH),
+        "columnOrder": [RUN_NAME, *columns],
+        "columnWidths": {RUN_NAME: NAME_WIDTH, **{column: _width(column) for column in columns}},
         "runsHiddenMode": "SHOWALL",
         "groupBy": None,
     }
@@ -85,6 +86,12 @@ def _charts(key: str, ascending: bool) -> dict[str, Any]:
     ]
     runs = runs_state(key, ascending, EVERY_MODEL, _columns(key))
     return runs | chart_state("Size, speed and quality", charts)
+
+
+def _width(column: str) -> int:
+    """Return pixels that a column's heading takes."""
+    heading = column.partition(".")[2].strip("`")
+    return max(90, 40 + 7 * len(heading))
 
 
 def chart_state(title: str, charts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -6,15 +6,10 @@ import importlib.metadata
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
-import sys
-import time
 import urllib.request
 import venv
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +23,7 @@ from tasks.export.serving import Predictor
 from tasks.registry import register
 from tasks.tracking import record, tracking_uri
 from tasks.tracking.model import requirements
+from tests.tracking.servers import free_port, server
 
 PREDICT = """
 import importlib.util, json, sys
@@ -110,46 +106,6 @@ def test_the_challenger_predicts_alike_where_neither_torch_nor_this_project_is_i
     pd.testing.assert_frame_equal(answer, expected, check_dtype=False, check_exact=False, rtol=1e-6)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _server(arguments: list[str], port: int, health: str, folder: Path, **environment: str) -> Iterator[str]:
-    """An MLflow server in a process group of its own, ended with the block."""
-    command = [sys.executable, "-m", "mlflow", *arguments, "--host", "127.0.0.1", "--port", str(port)]
-    log = (folder / "server.log").open("wb")
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        _wait(f"http://127.0.0.1:{port}/{health}", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
-        log.close()
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], seconds: float = 150) -> None:
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.3)
-    raise TimeoutError(url)
-
-
 def _ask(url: str, body: dict[str, Any]) -> Any:
     request = urllib.request.Request(
         f"{url}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
@@ -163,7 +119,7 @@ def test_mlflow_serves_the_challenger(registered: Path, expected: pd.DataFrame, 
     serve = ["models", "serve", "-m", "models:/testbed@challenger", "--env-manager", "local"]
     rows = [[1.7, 2, "Ulm"], [None, 0, "Bonn"], [1.8, 1, None], [0.3, 7, "Oslo"]]
     body = {"dataframe_split": {"columns": ["height", "children", "city"], "data": rows}}
-    with _server(serve, _free_port(), "ping", tmp_path, MLFLOW_TRACKING_URI=tracking_uri(registered)) as url:
+    with server(serve, free_port(), "ping", tmp_path, MLFLOW_TRACKING_URI=tracking_uri(registered)) as url:
         answer = pd.DataFrame(_ask(url, body)["predictions"])
     pd.testing.assert_frame_equal(answer, expected, check_dtype=False, check_exact=False, rtol=1e-6)
 
@@ -181,7 +137,7 @@ def test_a_tracking_server_records_and_registers_like_the_local_store(
     (held / "mlflow.db").write_bytes(empty_database.read_bytes())
     store = ["server", "--backend-store-uri", f"sqlite:///{held / 'mlflow.db'}", "--workers", "1"]
     store += ["--artifacts-destination", str(held / "artifacts")]
-    with _server(store, _free_port(), "health", held) as url:
+    with server(store, free_port(), "health", held) as url:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
         params = load_params(root)
         first, second = (record(root, params, [], flow_run_id=None, lock=lock) for _ in range(2))

@@ -124,7 +124,7 @@ class Candidate:
         epochs = list(zip(*seeds, strict=False))
         for place in _evenly(len(epochs), CURVE_POINTS):
             shared = set.intersection(*(set(figures) for figures in epochs[place])) - {"epoch/lr"}
-            yield place + 1, {key: _mean([own[key] for own in epochs[place]]) for key in sorted(shared)}
+            yield place + 1, {key: tidy(_mean([own[key] for own in epochs[place]])) for key in sorted(shared)}
 
     def parameters(self) -> dict[str, str]:
         """Return the flat parameters, every 'auto' resolved; or what was asked where that cannot be."""

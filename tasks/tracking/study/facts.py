@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.metrics.table import METRICS
-from tasks.study.objectives import HEADLINE
-from tasks.tracking.facts import percent
+from tasks.tracking.facts import percent, tidy
 from tasks.tracking.study.candidate import Candidate
 
 if TYPE_CHECKING:
@@ -23,6 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["Study"]
 
 BASELINE = "nothing"
+FIRST = (
+    "reduce.columns.components",
+    "prune.amount",
+    "export.quantise.method",
+    "reduce.rows.factor",
+    "reduce.columns.method",
+    "prune.method",
+)
 MARK_LENGTH = 12
 
 
@@ -52,8 +59,9 @@ class Study:
 
     @property
     def name(self) -> str:
-        """Its name in params.yaml."""
-        return self.params.study.name
+        """What it is called, the word study in it."""
+        name = self.params.study.name
+        return name if "study" in name.lower() else f"study {name}"
 
     @cached_property
     def headline(self) -> str:
@@ -100,32 +108,36 @@ class Study:
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, str]]:
-        """Parameters of each candidate by its id; all share the keys."""
+        """Parameters of each candidate by its id; all share the keys.
+
+        An option that a candidate's method does not have is given as the others have it where they agree:
+        MLflow would draw it as a difference.
+        """
         found = {candidate.row.id: candidate.parameters() for candidate in self.candidates}
-        keys = dict.fromkeys(key for parameters in found.values() for key in parameters)
-        return {id_: {key: own.get(key, "none") for key in keys} for id_, own in found.items()}
+        values: dict[str, set[str]] = {}
+        for own in found.values():
+            for key, value in own.items():
+                values.setdefault(key, set()).add(value)
+        absent = {key: next(iter(held)) if len(held) == 1 else "none" for key, held in values.items()}
+        return {id_: absent | own for id_, own in found.items()}
 
     @property
     def varied(self) -> list[str]:
         """Parameters that differ among candidates, the ones that were asked for first."""
-        asked = [*dict.fromkeys(path for row in self.standing.rows for path in row.overrides)]
+        asked = {path for row in self.standing.rows for path in row.overrides}
         values: dict[str, set[str]] = {}
         for parameters in self.parameters.values():
             for key, value in parameters.items():
                 values.setdefault(key, set()).add(value)
         differ = [key for key, found in values.items() if len(found) > 1 and not key.endswith(".mode")]
-        return sorted(differ, key=lambda key: (key not in FIRST, key not in asked))
-
-    @property
-    def objectives(self) -> list[str]:
-        """Names of the objectives, the headline by its own."""
-        return [self.headline if name == HEADLINE else name for name in self.params.study.objectives]
+        others = sorted((key for key in differ if key not in FIRST), key=lambda key: key not in asked)
+        return [*(key for key in FIRST if key in differ), *others]
 
     def totals(self) -> dict[str, float]:
         """Figures of the study's own run."""
         rows = self.standing.rows
         volume = self.standing.volume
-        return {
+        found = {
             "study/candidates": float(len(rows)),
             "study/front": float(sum(row.on_front for row in rows)),
             "study/failed": float(sum(not row.seeds for row in rows)),
@@ -133,12 +145,4 @@ class Study:
             **({} if volume is None else {"study/hypervolume": volume}),
             **{f"study/{name}": float(value) for name, value in self.figures.items()},
         }
-
-
-FIRST = (
-    "reduce.columns.method",
-    "reduce.columns.components",
-    "reduce.rows.factor",
-    "prune.method",
-    "prune.amount",
-)
+        return {name: tidy(value) for name, value in found.items()}

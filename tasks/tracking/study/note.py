@@ -46,7 +46,7 @@ def _columns(study: Study) -> list[tuple[str, Callable[[Candidate], str]]]:
     def quality(candidate: Candidate) -> str:
         spread = candidate.row.spread
         mean = _shown(candidate.row.valid.get(study.headline), scale, ".4g")
-        return mean if spread is None else f"{mean} +- {scale * spread:.2g}"
+        return mean if spread is None else f"{mean} \N{PLUS-MINUS SIGN} {scale * spread:.2g}"
 
     return [
         ("candidate", lambda c: c.name),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.tracking import links
-from tasks.tracking.store import experiment_id, open_client, reported
+from tasks.tracking.store import experiment_id, open_client, recording
 from tasks.tracking.study.facts import Study
 from tasks.tracking.study.views import front_view, table_view
 from tasks.tracking.study.writer import Writer
@@ -73,7 +73,7 @@ def record_study(
     EspalierError
         When MLflow cannot be reached or written. What was recorded so far is replaced by the next call.
     """
-    with reported(root):
+    with recording(root):
         client = open_client(root)
         experiment = experiment_id(client, root, study.params.registry.name)
         known = _finished(client, experiment, study)

@@ -59,7 +59,7 @@ class Writer:
             "espalier.identity": self.study.identity,
             NOTE: study_note(self.study),
         }
-        run = self.client.create_run(self.experiment, tags=tags, run_name=f"study {self.study.name}")
+        run = self.client.create_run(self.experiment, tags=tags, run_name=self.study.name)
         now = _now()
         metrics = [Metric(key, value, now, 0) for key, value in self.study.totals().items()]
         params = texts(flat_study(self.study))

@@ -1,0 +1,43 @@
+"""Put chosen screenshots of the browser tests, made small, beside the documentation pages that show them.
+
+Run by `make screenshots` as `python -m tests.figures`, after the browser tests.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from tests.browser import SHOTS
+
+FIGURES = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "compare-runs"
+CHOSEN = {"table": 620, "front": 1120, "compare": 640}
+"""Pictures by name, and the height in pixels that they are cut off at."""
+
+LEFT = 200  # of the menu
+WIDTH = 1000
+COLORS = 48
+
+
+def shrink(name: str, height: int) -> Path:
+    """Cut the menu off one picture, bring it to a page's width and to few colours."""
+    picture = Image.open(SHOTS / f"{name}.png").convert("RGB")
+    cut = picture.crop((LEFT, 0, picture.width, min(height, picture.height)))
+    small = cut.resize((WIDTH, round(cut.height * WIDTH / cut.width)), Image.Resampling.LANCZOS)
+    path = FIGURES / f"{name}.png"
+    small.quantize(COLORS).save(path, optimize=True)
+    return path
+
+
+def main() -> None:
+    """Write every chosen figure."""
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    for name, height in CHOSEN.items():
+        path = shrink(name, height)
+        sys.stdout.write(f"{path.name} {path.stat().st_size:,} bytes\n")
+
+
+if __name__ == "__main__":
+    main()
