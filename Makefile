@@ -53,8 +53,9 @@ format: $(STAMP) ## put the code in form
 docs: $(STAMP) ## regenerate what is generated: docs/configuration.md
 	@python -m tasks.config > docs/configuration.md
 
-bench: $(STAMP) ## measure, and write docs/benchmarks.md and the README's table
+bench: $(STAMP) ## measure, and write docs/benchmarks.md, docs/engine.md and the README table
 	@python -m benchmarks.foundation
+	@python -m benchmarks.engine
 
 ui: $(STAMP) ## MLflow UI and Prefect UI on loopback; addresses printed; Ctrl-C stops both
 	@espalier ui

@@ -116,6 +116,12 @@ def lines(name: str, taken: Mapping[str, list[float]]) -> list[str]:
     return made
 
 
+def digits() -> Tensors:
+    """All rows, pixels in [0, 1]."""
+    X, y = load_digits(return_X_y=True)
+    return Tensors(torch.from_numpy((X / 16).astype(np.float32)), torch.from_numpy(y.astype(np.int64)))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -123,8 +129,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    X, y = load_digits(return_X_y=True)
-    rows = Tensors(torch.from_numpy((X / 16).astype(np.float32)), torch.from_numpy(y.astype(np.int64)))
+    rows = digits()
     print("| network | loop | seconds | times ours (range) | target |\n|---|---|---|---|---|")
     for name, hidden in NETWORKS.items():
         print("\n".join(lines(name, measure(hidden, rows, options.epochs, options.rounds))))
