@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tasks.config import Params, parse_params
 from tasks.errors import ConfigError, Problem
-from tasks.schema import fields_at
-from tasks.settings import Section
+from tasks.study.applied import Base, at, base_of, effective, leaves
 
 __all__ = [
     "FIXED",
@@ -39,8 +37,6 @@ FIXED = {
     "study": "a study is made of no other",
 }
 """Paths that no candidate may change, and why."""
-
-_APART = {"study", "registry", "measure"}
 
 
 def fixed(path: str) -> str | None:
@@ -71,7 +67,10 @@ def validated(params: Params, overrides: Overrides) -> Params:
     >>> validated(Params(), {"prune.amount": 0.5}).prune.amount
     0.5
     """
-    changed, problems = _applied(params, overrides)
+    return _checked(overrides, *base_of(params).applied(overrides))
+
+
+def _checked(overrides: Overrides, changed: object, problems: list[Problem]) -> Params:
     problems += [Problem(path, None, "cannot vary", why) for path in overrides if (why := fixed(path))]
     if problems:
         raise ConfigError(problems, "candidate")
@@ -109,10 +108,12 @@ def examined(params: Params, overrides: Overrides) -> Examined:
     ConfigError
         As `validated` does.
     """
-    made = validated(params, overrides)
-    before, after = _leaves(_effective(params)), _leaves(_effective(made))
+    base = base_of(params)
+    changed, problems = base.applied(overrides)
+    made = _checked(overrides, changed, problems)
+    before, after = base.effective, leaves(effective(made))
     facts = [[leaf, after.get(leaf)] for leaf in sorted({*before, *after}) if _differs(leaf, before, after)]
-    return Examined(made, _least(params, overrides, before, after), _digest(facts))
+    return Examined(made, _least(base, overrides, changed, after), _digest(facts))
 
 
 def canonical(params: Params, overrides: Overrides) -> dict[str, Any]:
@@ -144,31 +145,24 @@ def _digest(facts: object) -> str:
 
 
 def _least(
-    params: Params, overrides: Overrides, before: Mapping[str, Any], after: Mapping[str, Any]
+    base: Base, overrides: Overrides, changed: Mapping[str, Any], after: Mapping[str, Any]
 ) -> dict[str, Any]:
-    written = _leaves(_written(params))
-    changed, _ = _applied(params, overrides)
     whole = {_outermost(path, overrides, changed) for path in overrides}
-    methods = [path for path in whole if path.endswith(".method") and _differs(path, before, after)]
+    methods = (path for path in whole if path.endswith(".method") and _differs(path, base.effective, after))
     switched = tuple(path.removesuffix("method") for path in methods)
 
     def matters(path: str) -> bool:
         under = (leaf for leaf in after if leaf == path or leaf.startswith(f"{path}."))
         return any(
-            _differs(leaf, before, after) or (leaf not in written and leaf.startswith(switched))
+            _differs(leaf, base.effective, after)
+            or (leaf not in base.written_leaves and leaf.startswith(switched))
             for leaf in under
         )
 
     kept = {path for path in whole if matters(path)}
-    return {path: _at(changed, path) for path in sorted(kept | _methods_left_out(params, kept))}
-
-
-def _methods_left_out(params: Params, paths: Iterable[str]) -> set[str]:
-    """Return the methods that params.yaml leaves to their default, of sections that the paths lead into."""
-    said = _leaves(params.model_dump(mode="json", by_alias=True, exclude_unset=True))
-    above = {path[:place] for path in paths for place, sign in enumerate(path) if sign == "."}
-    methods = {f"{section}.method" for section in above}
-    return {method for method in methods if method in _leaves(_written(params)) and method not in said}
+    # A section that params.yaml leaves out needs its method beside what is set of it.
+    above = {f"{path[:place]}.method" for path in kept for place, sign in enumerate(path) if sign == "."}
+    return {path: at(changed, path) for path in sorted(kept | (above & base.defaults))}
 
 
 def settings(overrides: Overrides) -> list[str]:
@@ -181,103 +175,11 @@ def _differs(leaf: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
     return (leaf in before) != (leaf in after) or before[leaf] != after[leaf]
 
 
-def _written(section: Section) -> dict[str, Any]:
-    """Return what params.yaml says, without defaults it leaves out; methods always."""
-    found: dict[str, Any] = {}
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, Section):
-            found[field.alias or name] = _written(value)
-        elif name in section.model_fields_set or name == "method":
-            found[field.alias or name] = section.model_dump(mode="json", include={name}).popitem()[1]
-    return found
-
-
-def _effective(params: Params) -> dict[str, Any]:
-    """Return all that a candidate's numbers depend on, without options that its methods do not look at."""
-    whole: dict[str, Any] = params.model_dump(mode="json", by_alias=True, exclude=_APART)
-    if whole["prune"]["method"] == "none":
-        whole["prune"] = {"method": "none"}
-    if whole["reduce"]["rows"]["method"] == "none":
-        whole["reduce"]["rows"] = {"method": "none", "factor": 1.0}
-    return whole
-
-
-def _leaves(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in section.items():
-        deeper = isinstance(value, Mapping) and value
-        found |= _leaves(value, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": value}
-    return found
-
-
-def _applied(params: Params, overrides: Overrides) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the raw parameters with the overrides in place, and the list places that are not there."""
-    raw, full = _written(params), params.model_dump(mode="json", by_alias=True)
-    problems = list[Problem]()
-    paths = sorted(overrides, key=lambda path: path.count("."))
-    for path in paths:
-        problems += _assign(raw, full, path, deepcopy(overrides[path]))
-    for path in paths:
-        if path.endswith(".method"):
-            _drop_strangers(raw, path.split("."), paths)
-    return raw, problems
-
-
-def _assign(raw: Any, full: Any, path: str, value: Any) -> list[Problem]:
-    keys = path.split(".")
-    for depth, key in enumerate(keys[:-1]):
-        full = full.get(key) if isinstance(full, Mapping) else None
-        if isinstance(raw, list):
-            if wrong := _no_place(keys, depth, raw):
-                return [wrong]
-            raw = raw[int(key)]
-        else:
-            below = raw.get(key)
-            if not isinstance(below, dict | list):
-                raw[key] = deepcopy(full) if isinstance(full, list) else {}
-            raw = raw[key]
-    if isinstance(raw, list):
-        if wrong := _no_place(keys, len(keys) - 1, raw):
-            return [wrong]
-        raw[int(keys[-1])] = value
-    else:
-        raw[keys[-1]] = value
-    return []
-
-
-def _no_place(keys: Sequence[str], depth: int, items: Sequence[Any]) -> Problem | None:
-    key, parent = keys[depth], ".".join(keys[:depth])
-    if key.isdigit() and int(key) < len(items):
-        inside = items[int(key)]
-        if depth == len(keys) - 1 or isinstance(inside, dict | list):
-            return None
-        return Problem(".".join(keys), None, f"has nothing below it: {parent}.{key} is {inside!r}")
-    places = f"0 to {len(items) - 1}" if items else "none"
-    return Problem(".".join(keys), None, f"no such place in the list {parent}", f"its places: {places}")
-
-
-def _drop_strangers(raw: dict[str, Any], keys: Sequence[str], kept: Sequence[str]) -> None:
-    """After `keys` chose another method, drop the old method's options that the new one does not know."""
-    fields = fields_at(Params, keys[:-1], raw)
-    parent = ".".join(keys[:-1])
-    siblings = _at(raw, parent)
-    for name in [name for name in siblings if fields and name not in fields]:
-        if not any(path == f"{parent}.{name}" or path.startswith(f"{parent}.{name}.") for path in kept):
-            del siblings[name]
-
-
-def _at(raw: Any, path: str) -> Any:
-    for key in path.split("."):
-        raw = raw[int(key)] if isinstance(raw, list) else raw[key]
-    return raw
-
-
 def _outermost(path: str, overrides: Overrides, raw: Any) -> str:
     """Return the shortest path that sets the same: one among the overrides above it, or the list it is in."""
     keys = path.split(".")
     for depth in range(1, len(keys)):
         above = ".".join(keys[:depth])
-        if above in overrides or isinstance(_at(raw, above), list):
+        if above in overrides or isinstance(at(raw, above), list):
             return above
     return path

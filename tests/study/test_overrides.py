@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from tasks.config import Params, overridden
 from tasks.errors import ConfigError
-from tasks.study import overrides as module
+from tasks.study.applied import effective
 from tasks.study.overrides import canonical, identity, validated
+from tasks.study.overrides import settings as settings_of
 
 TEXT = (Path(__file__).resolve().parents[2] / "params.yaml").read_text()
 BASE = overridden(TEXT, [])[1]
@@ -68,8 +69,8 @@ def test_the_canonical_form_makes_the_same_parameters_here_and_in_the_file(text,
     least = canonical(base, changes)
     assert identity(base, least) == identity(base, changes)
     assert canonical(base, least) == least
-    written = overridden(text, module.settings(least))[1]
-    assert module._effective(written) == module._effective(made)
+    written = overridden(text, settings_of(least))[1]
+    assert effective(written) == effective(made)
 
 
 @settings(deadline=None, max_examples=100)
@@ -77,7 +78,7 @@ def test_the_canonical_form_makes_the_same_parameters_here_and_in_the_file(text,
 def test_ids_are_equal_exactly_where_the_parameters_are(text, one, other):
     base, first, second = overridden(text, [])[1], possible(text, one), possible(text, other)
     assume(first and second)
-    same = module._effective(first) == module._effective(second)
+    same = effective(first) == effective(second)
     assert (identity(base, one) == identity(base, other)) == same
 
 
@@ -125,6 +126,8 @@ def test_a_path_leads_through_lists_and_comes_back_as_the_whole_list():
             "no such place in the list model.hidden; its places: 0 to 1",
         ),
         ({"model.hidden.0.x": 3}, "model.hidden.0.x", "has nothing below it: model.hidden.0 is 512"),
+        ({"model.hidden.7.method": 3}, "model.hidden.7.method", "no such place in the list model.hidden"),
+        ({"method": "none"}, "method", "unknown key"),
         ({"source.uri": "a.csv"}, "source.uri", "cannot vary; every candidate learns from the same rows"),
         ({"clean": {}}, "clean", "every candidate is judged on the same rows"),
         ({"train.seed": 3}, "train.seed", "cannot vary; the study sets it"),
