@@ -8,13 +8,18 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.environment import enter, leave
-from flows.terminal import quiet_dvc
+from flows.session import StoppedError, ready, server
+from flows.terminal import log_to_terminal, quiet_dvc
 from tasks.errors import EspalierError
+
+if TYPE_CHECKING:
+    from flows.embedded import EmbeddedServer
+    from flows.study import Studied
 
 __all__ = ["app", "main"]
 
@@ -67,6 +72,58 @@ def run(
         command.dry_run(root, settings or [], typer.echo)
     else:
         command.run(root, settings or [], started_in, typer.echo)
+
+
+@app.command(short_help="Try many variants side by side, and compare them.")
+def study(
+    folder: Folder = Path(),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Write a setting into params.yaml; repeatable."),
+    ] = None,
+    candidates: Annotated[
+        int | None, typer.Option(metavar="N", help="Most candidates: study.candidates.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="N", help="Trainings of each: study.seeds.")] = None,
+    apply: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PICK",
+            help="knee, smallest, fastest, best or an id of the last study: make it the recipe, and run.",
+        ),
+    ] = None,
+) -> None:
+    """Try the candidates of section `study`, and compare them; or make one of them the recipe."""
+    from flows import study_command
+
+    started_in = Path.cwd()
+    shortcuts = {"study.candidates": candidates, "study.seeds": seeds}
+    wanted = [*(settings or []), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
+    if apply is not None:
+        if wanted:
+            raise EspalierError(
+                "--apply: takes the last study as it is; leave out --set, --candidates, --seeds"
+            )
+        run(folder, study_command.applied(folder.resolve(), apply))
+        return
+    root = _workspace(folder)
+    from tasks.config import load_params
+
+    load_params(root, wanted)
+    log_to_terminal()
+    with server() as embedded:
+        found = _study(root, wanted, embedded)
+    study_command.tell(root, found, started_in, typer.echo)
+
+
+def _study(root: Path, settings: list[str], embedded: EmbeddedServer | None) -> Studied:
+    from flows.study import study as studied
+
+    try:
+        with ready(root, settings, embedded):
+            return studied(root)
+    except KeyboardInterrupt:
+        raise StoppedError from None
 
 
 @app.command(short_help="Make a workspace for your own data.")

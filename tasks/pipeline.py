@@ -28,11 +28,13 @@ from tasks.result import clean_report, result_rows
 if TYPE_CHECKING:
     from tasks.recorder import Recorder
     from tasks.registry import Registered
-    from tasks.tracking import Recorded
+    from tasks.study.summary import Summary
+    from tasks.tracking import Recorded, RecordedStudy
 
 __all__ = [
     "STAGES",
     "alone",
+    "candidate",
     "clean",
     "evaluate",
     "fetch",
@@ -40,12 +42,17 @@ __all__ = [
     "prune",
     "push",
     "record",
+    "record_study",
     "recorder",
     "reduce",
     "reference",
     "register",
     "show",
+    "show_study",
+    "summarise",
+    "time_candidates",
     "train",
+    "version_study",
 ]
 
 STAGES = ("fetch", "clean", "reference", "reduce", "train", "prune", "evaluate", "measure")
@@ -141,6 +148,65 @@ def evaluate(root: Path) -> StageOutcome:
 def measure(root: Path) -> StageOutcome:
     """Time the models and write the report."""
     return _run(root, "measure", "measure")
+
+
+@task(name="candidate", **_STAGE)
+def candidate(
+    root: Path, overrides: dict[str, Any], seeds: list[int], labels: dict[str, str], stop: Path
+) -> list[dict[str, Any]]:
+    """Compute one candidate of a study, seed by seed; nothing begins any more once `stop` exists."""
+    from tasks.study.trial import run_trial
+
+    return [run_trial(root, overrides, seed, **labels) for seed in seeds if not stop.exists()]
+
+
+@task(name="time candidates", **_STAGE)
+def time_candidates(root: Path, trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Time what the candidates became: one after the other, with nothing beside them."""
+    from tasks.study.latency import latencies
+
+    return latencies(root, trials)
+
+
+@task(name="compare", **_STAGE)
+def summarise(root: Path, trials: Sequence[dict[str, Any]], facts: dict[str, Any]) -> Summary:
+    """Rank the candidates, judge what was gained, and write the study's report and tables."""
+    from tasks.study.summary import write_study
+
+    return write_study(root, trials, load_params(root), facts)
+
+
+@task(name="version study", **_STAGE)
+def version_study(root: Path, summary: Summary) -> None:
+    """Version the study's files with the hashes of what they were computed from."""
+    outs = [path.relative_to(root / "reports").as_posix() for path in summary.files]
+    versioning.track(root, "study", outs, summary.computed_from)
+
+
+@task(name="record study", timeout_seconds=900, **_NETWORK)
+def record_study(recorder: Recorder, summary: Summary) -> RecordedStudy:
+    """Record the study in MLflow, a run for each candidate."""
+    from tasks.tracking import Study
+
+    study = Study(
+        load_params(recorder.root), summary.standing, summary.verdicts, summary.figures, summary.files
+    )
+    lock = versioning.lock_hashes(recorder.root)
+    return recorder.record_study(study, flow_run_id=flow_run.id, lock=lock)
+
+
+@task(name="show study", **_STAGE)
+def show_study(summary: Summary, recorded: RecordedStudy) -> None:
+    """Leave the front and the way to everything else in the Prefect UI."""
+    front = [
+        {"candidate": row.name, "id": row.id, "rank": row.rank, "bytes": row.bytes}
+        for row in summary.standing.rows
+        if row.on_front
+    ]
+    create_table_artifact(front, key="front", description="No other candidate is better in every objective")
+    create_markdown_artifact("\n".join(f"- {text}" for text in summary.verdicts), key="verdicts")
+    create_link_artifact(recorded.views["front"], link_text="MLflow: front", key="mlflow-front")
+    create_link_artifact(summary.files[0].as_uri(), link_text="Report", key="study-report")
 
 
 @task(name="push", timeout_seconds=3600, **_NETWORK)

@@ -12,6 +12,7 @@ from tasks.versioning.repository import (
     workspace_lock,
 )
 from tasks.versioning.stage import run_stage
+from tasks.versioning.tracked import track
 
 __all__ = [
     "StageOutcome",
@@ -27,5 +28,6 @@ __all__ = [
     "source_changed",
     "stage_graph",
     "status",
+    "track",
     "workspace_lock",
 ]

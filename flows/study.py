@@ -1,0 +1,156 @@
+"""The study: many variants of params.yaml computed side by side, compared, versioned and recorded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.unfinished import noted
+from flows.workers import Job, Stop, Trials, computed
+from tasks import pipeline
+from tasks.artifacts import Layout
+from tasks.config import Params, load_params
+from tasks.errors import EspalierError
+
+if TYPE_CHECKING:
+    from tasks.study.candidates import Candidate
+    from tasks.study.proposals import Proposals
+    from tasks.study.summary import Summary
+    from tasks.tracking import RecordedStudy
+
+__all__ = ["Studied", "study"]
+
+_log = logging.getLogger("espalier.stage")
+
+
+@dataclass(frozen=True)
+class Studied:
+    """What a study left behind.
+
+    Attributes
+    ----------
+    summary : Summary
+    recorded : RecordedStudy
+    stopped : str
+        Why candidates were left out; empty where none was.
+    """
+
+    summary: Summary
+    recorded: RecordedStudy
+    stopped: str
+
+
+@flow(name="study", persist_result=False, validate_parameters=False)
+def study(root: Path) -> Studied:
+    """Try the candidates of section `study`, and compare them on validation rows.
+
+    Parameters
+    ----------
+    root : Path
+        Workspace: a folder with params.yaml and dvc.yaml.
+
+    Raises
+    ------
+    EspalierError
+        What the user can act on; every trial finished so far is kept, and the next run goes on from there.
+    """
+    with pipeline.alone(root), noted(root, flow_run.id), pipeline.recorder(root) as recorder:
+        pipeline.fetch(root)
+        pipeline.clean(root)
+        search = _Search(root, load_params(root))
+        trials = search.run()
+        if not any(trial["status"] == "done" for trial in trials):
+            raise EspalierError(_nothing(trials, search.stopped))
+        timed = pipeline.time_candidates(root, trials)
+        summary = pipeline.summarise(root, timed, search.facts())
+        pipeline.version_study(root, summary)
+        recorded = pipeline.record_study(recorder, summary)
+        pipeline.show_study(summary, recorded)
+    return Studied(summary, recorded, search.stopped)
+
+
+def _nothing(trials: Sequence[dict[str, Any]], stopped: str) -> str:
+    if not trials:
+        return f"study: {stopped or 'nothing to try'}; run again to go on"
+    reasons = sorted({str(trial["reason"]) for trial in trials})
+    return f"study: every candidate failed; the first reason: {reasons[0]}"
+
+
+@dataclass
+class _Search:
+    """Rounds of candidates, as many as the sampler proposes and time allows."""
+
+    root: Path
+    params: Params
+    stopped: str = ""
+    trials: Trials = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def run(self) -> Trials:
+        """Return the trials of all candidates, in the order they were proposed."""
+        from tasks.study.facts import read_facts
+        from tasks.study.proposals import Proposals
+
+        began = time.monotonic()
+        proposals = Proposals(self.params, read_facts(self.root))
+        stop = Stop(Layout(self.root).state / "study" / "stop")
+        stop.clear()
+        _log.info("study      up to %d candidates x %d seeds", proposals.most, self.params.study.seeds)
+        try:
+            self._rounds(proposals, stop, began)
+        finally:
+            stop.clear()
+        self.notes, self.seconds = proposals.notes, time.monotonic() - began
+        return self.trials
+
+    def _rounds(self, proposals: Proposals, stop: Stop, began: float) -> None:
+        while not stop.asked:
+            batch = proposals.batch()
+            if not batch:
+                return
+            jobs = [self._job(one) for one in batch]
+            found = computed(self.root, self.params.study, jobs, stop, _told, self._deadline(began))
+            self.trials += [trial for trials in found.values() for trial in trials]
+            proposals.tell(trial for trials in found.values() for trial in trials)
+            if left := len(jobs) - len(found):
+                self.stopped = f"{stop.why or 'stopped'}: {left} candidates were not tried"
+                return
+
+    def _deadline(self, began: float) -> float | None:
+        seconds = self.params.study.seconds
+        return None if seconds is None else began + seconds
+
+    def _job(self, one: Candidate) -> Job:
+        first = self.params.train.seed
+        seeds = range(first, first + self.params.study.seeds)
+        return Job(one.id, one.arm, one.name, one.overrides, tuple(seeds))
+
+    def facts(self) -> dict[str, Any]:
+        """How the study was run, for its report."""
+        config = self.params.study
+        return {
+            "sampler": config.sampler,
+            "runner": config.runner,
+            "seconds": round(self.seconds, 1),
+            "stopped": self.stopped,
+            "notes": list(self.notes),
+        }
+
+
+def _told(job: Job, trials: Trials) -> None:
+    """Say on one line what a candidate reached."""
+    done = [trial for trial in trials if trial["status"] == "done"]
+    if not done:
+        _log.info("%-40.40s  failed: %s", job.name, trials[0]["reason"])
+        return
+    values = [trial["valid"][trial["headline"]] for trial in done]
+    size = sorted(trial["bytes"] for trial in done)[len(done) // 2]
+    _log.info("%-40.40s  valid %.4f  %10s bytes", job.name, sum(values) / len(values), f"{size:,}")

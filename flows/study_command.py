@@ -1,0 +1,103 @@
+"""`espalier study`: what it prints, and how one of its candidates becomes the workspace's recipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import EspalierError
+from tasks.files import read_json
+
+if TYPE_CHECKING:
+    from flows.study import Studied
+    from tasks.study.rows import Row
+
+__all__ = ["applied", "tell"]
+
+_MOST = 12
+
+
+def tell(root: Path, found: Studied, started_in: Path, say: Callable[[str], object]) -> None:
+    """Print the front, what can be picked, the verdicts and where everything is.
+
+    Parameters
+    ----------
+    root : Path
+        Workspace.
+    started_in : Path
+        Folder that paths are shown from.
+    say : callable
+        Takes each line.
+    """
+    standing = found.summary.standing
+    picked: dict[str, list[str]] = {}
+    for name, id_ in standing.picks.items():
+        picked.setdefault(id_, []).append(name)
+    front = [row for row in standing.rows if row.on_front]
+    say("")
+    say(f"{'front, by validation rows':36} {'metric':>8} {'bytes':>9} {'us':>7}  {'id':8} pick")
+    for row in front[:_MOST]:
+        say(_line(row, ", ".join(picked.get(row.id, ()))))
+    if len(front) > _MOST:
+        say(f"... and {len(front) - _MOST} more in the report")
+    failed = sum(not row.seeds for row in standing.rows)
+    say("")
+    for verdict in found.summary.verdicts:
+        say(verdict)
+    if failed:
+        say(f"{failed} of {len(standing.rows)} candidates failed; the report says why")
+    if found.stopped:
+        say(f"{found.stopped}; run again to go on")
+    say("")
+    say(f"Report      {os.path.relpath(found.summary.files[0], started_in)}")
+    known = " (already recorded)" if found.recorded.existing else ""
+    say(f"MLflow      {found.recorded.views['front']}{known}")
+    where = os.path.relpath(root, started_in)
+    at = "" if where == "." else f" -C {where}"
+    say(f"Next        espalier study{at} --apply {' | '.join(standing.picks)} | ID")
+
+
+def _line(row: Row, pick: str) -> str:
+    metric = row.valid.get(row.headline)
+    reached = "-" if metric is None else f"{metric:.4f}"
+    size = "-" if row.bytes is None else f"{row.bytes:,.0f}"
+    wait = "-" if row.latency_us is None else f"{row.latency_us:.1f}"
+    return f"{row.name[:36]:36} {reached:>8} {size:>9} {wait:>7}  {row.id:8} {pick}"
+
+
+def applied(root: Path, choice: str) -> list[str]:
+    """Return the settings that make a candidate of the last study the workspace's recipe.
+
+    Parameters
+    ----------
+    choice : str
+        knee, smallest, fastest, best, or a candidate's id.
+
+    Raises
+    ------
+    EspalierError
+        Without a study, or where nothing is called so.
+    """
+    from tasks.study.apply import recipe_settings
+
+    path = root / "reports" / "study.json"
+    if not path.exists():
+        raise EspalierError(f"{root.name}: no study here yet; run `espalier study` first")
+    return recipe_settings(root, _chosen(read_json(path), choice))
+
+
+def _chosen(study: dict[str, Any], choice: str) -> dict[str, Any]:
+    picks: dict[str, str] = study["picks"]
+    rows: Sequence[dict[str, Any]] = study["candidates"]
+    wanted = picks.get(choice, choice)
+    row = next((row for row in rows if row["id"] == wanted), None)
+    if row is None:
+        raise EspalierError(
+            f"--apply: no candidate {choice!r} in the last study; choose {', '.join(picks)} or an id "
+            "of its table"
+        )
+    if not row["seeds"]:
+        raise EspalierError(f"--apply: candidate {choice} failed: {next(iter(row['failures'].values()))}")
+    return {"overrides": row["overrides"], "base": study["params"]}
