@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tasks.pruning.importance import Calibration, criterion
-from tasks.pruning.readings import Moments, Reading, moments, obstacle, readings
+from tasks.pruning.readings import Moments, Reading, moments, obstacle, readings, thinned
 from tasks.pruning.structure import UnitGroup, remove, survey
 from tasks.pruning.windows import fit_windows, sees_windows
 
@@ -38,6 +38,9 @@ RIDGE = 0.01
 
 ROWS = 4096
 """Calibration rows to fit on: T has as many unknowns as a layer has units."""
+
+SAMPLES = 10_000
+"""Cells of a convolution, over all rows, that a fit takes: more say little that is new."""
 
 CHECKED = 64
 """Calibration rows on which the smaller network must answer as the one it was cut from."""
@@ -87,7 +90,8 @@ def unexplained(network: nn.Module, groups: Sequence[UnitGroup], X: Tensor) -> d
     """
     found = {group.name: readings(network, group) for group in groups}
     flat = [read for reads in found.values() for read in reads]
-    measured = dict(zip(map(id, flat), moments(flat, X, network), strict=True))
+    rows = thinned(flat, X, network, SAMPLES)
+    measured = dict(zip(map(id, flat), moments(flat, rows, network), strict=True))
     scores = {}
     for name, reads in found.items():
         parts = [(measured[id(read)].xx, _taken(read.weight(network))) for read in reads]
@@ -207,10 +211,11 @@ def absorb(
         if len(kept[group.name]) == group.width:
             continue
         found = readings(network, group)
-        for read, measured in zip(found, moments(found, X, changed, network), strict=True):
+        rows = thinned(found, X, network, SAMPLES)
+        for read, measured in zip(found, moments(found, rows, changed, network), strict=True):
             _take_up(changed, read, kept[group.name], *interpolation(measured, kept[group.name], ridge))
             if sees_windows(changed, read, len(kept[group.name])):
-                fit_windows(changed, network, read, kept[group.name], X, ridge)
+                fit_windows(changed, network, read, kept[group.name], rows, ridge)
     return changed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from tasks.errors import EspalierError
 from tasks.pruning.structure import UnitGroup
 
-__all__ = ["Moments", "Read", "Reading", "called", "listening", "moments", "obstacle", "readings"]
+__all__ = ["Moments", "Read", "Reading", "called", "listening", "moments", "obstacle", "readings", "thinned"]
 
 CHUNK = 256
 """Rows that pass through the network at once."""
@@ -157,6 +158,23 @@ def _places(positions: Tensor, units: Tensor, width: int) -> Tensor:
     if bool((counts != counts[0]).any()):
         return positions.new_empty(width, 0)
     return positions[torch.argsort(units, stable=True)].reshape(width, -1)
+
+
+@torch.no_grad()
+def thinned(found: Sequence[Reading], X: Tensor, network: nn.Module, samples: int) -> Tensor:
+    """Return rows of X (n, *input shape) at even distances that give each layer so many samples.
+
+    A Linear takes one sample from a row, a convolution one from each cell: far fewer rows will do. `CHUNK` of
+    them stay in any case, since the cells of a row resemble each other.
+    """
+    with listening(network, {read.layer for read in found}) as heard:
+        network(X[:1].to(next(network.parameters()).device))
+    cells = [
+        sum(len(read.activations(inputs)) for inputs in heard[read.layer]) // read.places.shape[1]
+        for read in found
+    ]
+    rows = max(math.ceil(samples / max(1, min(cells, default=1))), CHUNK)
+    return X if rows >= len(X) else X[torch.linspace(0, len(X) - 1, rows).long()]
 
 
 @torch.no_grad()

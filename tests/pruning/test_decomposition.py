@@ -19,7 +19,7 @@ from tasks.pruning.decomposition import (
 )
 from tasks.pruning.importance import Calibration
 from tasks.pruning.masks import keep_largest
-from tasks.pruning.readings import moments, obstacle, readings
+from tasks.pruning.readings import CHUNK, moments, obstacle, readings, thinned
 from tasks.pruning.structure import remove, survey
 from tests.pruning.conftest import WithTransposedConvolution
 
@@ -102,6 +102,26 @@ def test_a_layer_without_bias_keeps_the_mean_in_its_products():
     A = answers(network[:2], X).double().numpy()
     np.testing.assert_allclose(found.xx, A.T @ A)
     assert not found.x.any()
+
+
+@pytest.mark.parametrize(
+    ("samples", "rows"), [(4000, 500), (1, CHUNK), (10**6, 2000)], ids=["some", "never too few", "all"]
+)
+def test_a_convolution_needs_fewer_rows_for_as_many_samples(samples, rows):
+    network = nn.Sequential(nn.Conv1d(1, 4, 1), nn.ReLU(), nn.Conv1d(4, 2, 3, padding=1), nn.Flatten())
+    X = torch.arange(2000.0).reshape(-1, 1, 1).expand(-1, 1, 8)
+    some = thinned(readings(network, survey(network, X[:2]).groups[0]), X, network, samples)
+    assert len(some) == rows
+    apart = some[1:, 0, 0] - some[:-1, 0, 0]
+    assert apart.max() - apart.min() <= 1
+    assert (some[0, 0, 0], some[-1, 0, 0]) == (0, 1999)
+
+
+def test_a_flattened_channel_takes_one_sample_from_a_row():
+    network = nn.Sequential(nn.Conv1d(1, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 2))
+    X = normal(2000, 1, 8)
+    found = readings(network, survey(network, X[:2]).groups[0])
+    assert len(thinned(found, X, network, 1000)) == 1000
 
 
 def test_listening_leaves_no_hook_and_no_mode_behind(network, groups, rows):
