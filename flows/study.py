@@ -96,6 +96,7 @@ class _Search:
 
     def run(self) -> Trials:
         """Return the trials of all candidates, in the order they were proposed."""
+        from tasks.study import worker
         from tasks.study.facts import read_facts
         from tasks.study.proposals import Proposals
 
@@ -108,6 +109,7 @@ class _Search:
             self._rounds(proposals, stop, began)
         finally:
             stop.clear()
+            worker.stop()
         self.notes, self.seconds = proposals.notes, time.monotonic() - began
         return self.trials
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ def tell(root: Path, found: Studied, started_in: Path, say: Callable[[str], obje
     failed = sum(not row.seeds for row in standing.rows)
     say("")
     for verdict in found.summary.verdicts:
-        say(verdict)
+        say(textwrap.fill(verdict, 80, initial_indent="- ", subsequent_indent="  "))
     if failed:
         say(f"{failed} of {len(standing.rows)} candidates failed; the report says why")
     if found.stopped:

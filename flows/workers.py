@@ -212,11 +212,13 @@ def _dask(config: StudyConfig, workers: int) -> TaskRunner[Any]:
 
 def _losses() -> tuple[type[BaseException], ...]:
     """What a future raises whose worker is gone."""
+    from tasks.study.worker import WorkerLostError
+
     try:
         from distributed import CancelledError, KilledWorker
     except ImportError:
-        return (BrokenProcessPool,)
-    return (BrokenProcessPool, KilledWorker, CancelledError)
+        return (BrokenProcessPool, WorkerLostError)
+    return (BrokenProcessPool, WorkerLostError, KilledWorker, CancelledError)
 
 
 def _lost(job: Job, seed: int) -> dict[str, Any]:
