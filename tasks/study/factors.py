@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.study.rows import Row
 
-__all__ = ["Column", "factors", "label", "resolved"]
+__all__ = ["Column", "factors", "label", "resolved", "short"]
 
 FEW = 6  # distinct numbers that stand for themselves; more are gathered
 BINS = 4
@@ -32,10 +32,14 @@ SAID = frozenset(
 
 @dataclass(frozen=True)
 class Column:
-    """A factor's values: the label of each row, None where it does not apply, and all labels in order."""
+    """A factor's values: the label of each row, None where it does not apply, and all labels in order.
+
+    ``numbers`` are the values themselves where all are numbers.
+    """
 
     labels: tuple[str | None, ...]
     levels: tuple[str, ...]
+    numbers: tuple[float | None, ...] | None = None
 
     @property
     def parted(self) -> tuple[int, ...]:
@@ -107,7 +111,8 @@ def _column(values: Sequence[Any]) -> Column:
 
 def _listed(values: Sequence[Any], levels: Sequence[Any]) -> Column:
     labels = tuple(None if value is None else label(value) for value in values)
-    return Column(labels, tuple(dict.fromkeys(map(label, levels))))
+    numbers = tuple(values) if all(value is None or _is_number(value) for value in values) else None
+    return Column(labels, tuple(dict.fromkeys(map(label, levels))), numbers)
 
 
 def _binned(values: Sequence[Any]) -> Column:
@@ -121,7 +126,12 @@ def _binned(values: Sequence[Any]) -> Column:
         inside = numbers[known & (places == place)]
         names[place] = f"{label(inside.min())} to {label(inside.max())}"
     labels = (names[place] if there else None for place, there in zip(places, known, strict=True))
-    return Column(tuple(labels), tuple(names.values()))
+    return Column(tuple(labels), tuple(names.values()), tuple(values))
+
+
+def short(name: str) -> str:
+    """Shorten a factor's name for where there is little room: the first of several, its last two parts."""
+    return ".".join(name.split(", ")[0].split(".")[-2:])
 
 
 def label(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,12 +50,15 @@ class Families:
         Metric (signed, larger is better) below which, and bytes above which nothing counts.
     ahead
         Both less each of the others, by name.
+    decades
+        From the smallest choice to the ceiling: a volume by it is a mean metric over file sizes.
     """
 
     families: tuple[Family, ...]
     ahead: Mapping[str, Effect]
     floor: float
     ceiling: float
+    decades: float
 
 
 def families(rows: Sequence[Row], metric: Objective, margin: float = 0.01) -> Families | None:
@@ -82,11 +86,12 @@ def families(rows: Sequence[Row], metric: Objective, margin: float = 0.01) -> Fa
     if not all(counts.values()):
         return None
     values = _values(able, metric)
-    floor, ceiling = _corner(values, members, margin)
+    fronts = [chosen(_points(values.mean(axis=1), own)) for own in members.values()]
+    floor, ceiling, decades = _corner(fronts, margin)
     areas = {name: _area(own, floor, ceiling) for name, own in members.items()}
     found = tuple(_family(name, counts[name], area, values) for name, area in areas.items())
     ahead = {name: _ahead(areas["both"], areas[name], values) for name in FAMILIES if name != "both"}
-    return Families(found, ahead, floor, ceiling)
+    return Families(found, ahead, floor, ceiling, decades)
 
 
 def _known(row: Row, metric: Objective) -> bool:
@@ -108,10 +113,12 @@ def _points(means: Array, members: Array) -> list[Point]:
     return [Point(*point) for point in blocks.T.tolist()]
 
 
-def _corner(values: Array, members: Mapping[str, Array], margin: float) -> tuple[float, float]:
-    fronts = [chosen(_points(values.mean(axis=1), own)) for own in members.values()]
+def _corner(fronts: Sequence[Sequence[Point]], margin: float) -> tuple[float, float, float]:
+    """Floor, ceiling, and the decades of bytes below it."""
+    sizes = [point.bytes for front in fronts for point in front]
     worst = min(max(point.test for point in front) for front in fronts)
-    return worst - DEPTH * (margin or 0.01), max(point.bytes for front in fronts for point in front)
+    decades = math.log10(max(sizes) / min(sizes))
+    return worst - DEPTH * (margin or 0.01), max(sizes), decades or 1.0
 
 
 def _area(members: Array, floor: float, ceiling: float) -> Callable[[Array], float]:

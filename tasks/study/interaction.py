@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -14,13 +14,26 @@ from tasks.study.objectives import Objective
 from tasks.study.resample import ends, over_seeds
 from tasks.study.rows import Row, complete, per_seed
 
-__all__ = ["JOINT", "Answer", "Effect", "Interaction", "answer", "effect", "interactions"]
+__all__ = [
+    "JOINT",
+    "KINDS",
+    "Answer",
+    "Effect",
+    "Interaction",
+    "answer",
+    "effect",
+    "interactions",
+    "kind",
+]
 
 Array = npt.NDArray[Any]
 Four: TypeAlias = "tuple[Row, Row, Row, Row]"
 Answer = Literal["helps", "does not help", "cannot tell"]
 JOINT = {"columns+pruning": "columns", "rows+pruning": "rows", "all": "columns+rows"}
 """Arms that reduce the data and prune the network, and the arm that reduces in the same way alone."""
+
+KINDS = ("nothing", "reduction", "pruning", "both", "rival")
+"""What candidates do."""
 
 WEIGHTS = np.array([1.0, -1.0, -1.0, 1.0])  # nothing, reduction, pruning, both
 
@@ -34,6 +47,11 @@ class Effect:
     high: float | None
     answer: Answer
     seeds: int
+
+    def scaled(self, by: float) -> Effect:
+        """Return the same in another unit; `by` is positive."""
+        low, high = (None if end is None else by * end for end in (self.low, self.high))
+        return replace(self, value=by * self.value, low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,15 @@ class Interaction:
     def rows(self) -> Four:
         """The four candidates."""
         return self.nothing, self.reduction, self.pruning, self.both
+
+
+def kind(row: Row) -> str:
+    """Say what a candidate does, in one of `KINDS`."""
+    if row.rival:
+        return "rival"
+    if row.arm in JOINT:
+        return "both"
+    return row.arm if row.arm in ("nothing", "pruning") else "reduction"
 
 
 def answer(low: float, high: float, margin: float = 0.0) -> Answer:

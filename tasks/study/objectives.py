@@ -15,7 +15,7 @@ HEADLINE = "metric"
 COSTS = {
     "bytes": "ONNX file",
     "macs": "multiply-adds",
-    "latency_us": "latency, 1 row",
+    "latency_us": "latency",
     "parameters": "parameters",
     "train_seconds": "training time",
 }

@@ -1,6 +1,7 @@
 """The pages' script: draws the charts in the colours of the reader's theme. No storage, no requests.
 
-A page's own script, run after it, finds `colour` and `draw` in `espalier`.
+It runs before Plotly is there, which takes a second to load: a page's own script comes next and finds in
+`espalier` `colour`, `draw` and `later`, and what they put off is done, one thing at a time, after `start`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ SCRIPT = """
     tickcolor: colour("line"), fixedrange: true,
   });
   const merged = (base, own) => ({...base, ...own});
-  const draw = figure => {
+  const waiting = [];
+  let started = false;
+  const next = () => {
+    if (!waiting.length) { started = true; return; }
+    waiting.shift()();
+    setTimeout(next, 0);
+  };
+  const later = work => { if (started) work(); else waiting.push(work); };
+  const react = figure => {
     const own = fill(figure.layout);
     const shown = figure.choices[chosen[figure.id]];
     const data = fill(figure.data).map((trace, i) => shown ? {...trace, visible: shown[i]} : trace);
@@ -39,6 +48,11 @@ SCRIPT = """
     };
     Plotly.react(figure.id, data, layout, {displayModeBar: false});
   };
+  const newest = {};
+  const draw = figure => {
+    newest[figure.id] = figure;
+    later(() => { if (newest[figure.id] === figure) react(figure); });
+  };
   const press = (figure, bar, name) => {
     chosen[figure.id] = name;
     bar.querySelectorAll("button").forEach(b => b.setAttribute("aria-pressed", b.textContent === name));
@@ -52,12 +66,17 @@ SCRIPT = """
         if (event.target.matches("button")) press(figure, bar, event.target.textContent);
       });
     }
-    draw(figure);
   });
-  const resized = new ResizeObserver(entries => entries.forEach(({target}) => Plotly.Plots.resize(target)));
+  const resized = new ResizeObserver(entries => entries.forEach(({target}) => {
+    if (target.data) Plotly.Plots.resize(target);
+  }));
   figures.forEach(figure => resized.observe(document.getElementById(figure.id)));
   const themes = window.matchMedia("(prefers-color-scheme: dark)");
   themes.addEventListener("change", () => figures.forEach(draw));
-  window.espalier = {colour, draw};
+  const start = () => {
+    figures.forEach(draw);
+    next();
+  };
+  window.espalier = {colour, draw, later, start};
 })();
 """

@@ -75,13 +75,15 @@ def document(
     figures
         What the script draws, each into the element of its id.
     css, data, script
-        What a page has besides: style, JSON by the id of its element, and a script that runs last.
+        What a page has besides: style, JSON by the id of its element, and a script that runs before Plotly
+        is there, so that the page answers early.
     """
     parts = {"figures": [figure.to_dict() for figure in figures], **(data or {})}
     held = "".join(
         f"<script type=application/json id={name}>{_json(value)}</script>\n" for name, value in parts.items()
     )
-    scripts = "".join(f"<script>{text}</script>\n" for text in (get_plotlyjs(), SCRIPT, script) if text)
+    ordered = (SCRIPT, script, get_plotlyjs(), "espalier.start();")
+    scripts = "".join(f"<script>{text}</script>\n" for text in ordered if text)
     return (
         "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
         "<meta name=viewport content='width=device-width, initial-scale=1'>\n"

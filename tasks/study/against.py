@@ -1,0 +1,76 @@
+"""How candidates stand against the rivals that ride along."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.study.interaction import Effect, effect
+from tasks.study.objectives import Objective
+from tasks.study.rows import Row, complete, per_seed
+
+__all__ = ["Duel", "duels"]
+
+DRAWN = frozenset({"random units", "random rows"})
+"""Rivals that are a candidate with one choice left to chance: they are held against that candidate."""
+
+ROOM = 1.05  # bytes that count as the same size
+
+
+@dataclass(frozen=True)
+class Duel:
+    """A rival, the candidate it is held against, and how far that is ahead on validation rows."""
+
+    rival: Row
+    own: Row
+    ahead: Effect
+
+
+def duels(rows: Sequence[Row], metric: Objective, margin: float = 0.0) -> list[Duel]:
+    """Hold each rival against a candidate: the one it copies but for chance, else the best one no larger.
+
+    The best is so on validation rows, which flatter it a little: rivals were not chosen from many.
+
+    Parameters
+    ----------
+    rows
+        Candidates and rivals; only complete ones count.
+    metric
+        What they are judged by, on validation rows.
+    margin
+        Lead that would be worth having.
+    """
+    able = [row for row in complete(rows) if row.bytes]
+    own = [row for row in able if not row.rival and row.arm != "nothing"]
+    sign = 1.0 if metric.higher else -1.0
+    found = []
+    for rival in (row for row in able if row.rival and own):
+        partner = _copied(own, rival) if rival.arm in DRAWN else _affordable(own, rival, metric)
+        values = sign * per_seed((partner, rival), lambda trial: metric.value(trial))
+        found.append(Duel(rival, partner, effect(values, np.array([1.0, -1.0]), margin)))
+    return found
+
+
+def _copied(own: Sequence[Row], rival: Row) -> Row:
+    """Find the candidate with the fewest settings that differ, then the nearest in bytes."""
+
+    def distance(row: Row) -> tuple[int, float, str]:
+        paths = {*row.overrides, *rival.overrides}
+        apart = sum(row.overrides.get(path, _ABSENT) != rival.overrides.get(path, _ABSENT) for path in paths)
+        return apart, abs(math.log((row.bytes or 1) / (rival.bytes or 1))), row.id
+
+    return min(own, key=distance)
+
+
+def _affordable(own: Sequence[Row], rival: Row, metric: Objective) -> Row:
+    """Find the best candidate that is no larger, give or take `ROOM`; the smallest where all are larger."""
+    fit = [row for row in own if (row.bytes or 0) <= ROOM * (rival.bytes or 0)]
+    if not fit:
+        return min(own, key=lambda row: (row.bytes or 0, row.id))
+    return min(fit, key=lambda row: (metric.cost(metric.value(row.figures) or 0.0), row.bytes or 0, row.id))
+
+
+_ABSENT = object()
