@@ -18,7 +18,8 @@ def study_results(seeds: int = 3) -> list[dict[str, Any]]:
         luck = 0.001 * (seed % 3)
 
         def one(name: str, arm: str, accuracy: float, size: int, seed: int = seed, **more: Any) -> None:
-            many.append(scored(name, seed, accuracy, arm=arm, bytes=size, name=f"{name} <b>", **more))
+            made = scored(name, seed, accuracy, arm=arm, bytes=size, **more)
+            many.append({**made, "name": f"{name} <b>"})
 
         one("n", "nothing", 0.95 + luck, 9000, overrides={**OFF, **UNPRUNED}, recipe=recipe())
         one("c", "columns", 0.94, 4000, overrides=UNPRUNED, recipe=recipe(16))

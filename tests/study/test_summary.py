@@ -58,7 +58,7 @@ def test_figures_are_finite_numbers():
     figures = summary().figures
     assert figures["candidates"] == 9
     assert figures["failed"] == 1
-    assert figures["interaction"] == pytest.approx(0.015)
+    assert figures["interaction"] == pytest.approx(0.017)
     assert 0 < figures["hypervolume"] < 1
 
 

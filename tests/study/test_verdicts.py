@@ -20,8 +20,8 @@ def changed(id_, accuracy):
 
 def test_together_helps_and_by_how_much():
     assert texts()[0].startswith(
-        "Together helps: reducing columns and pruning gain beyond the sum of the two; both 93.6 %, the "
-        "halves would add up to 91.9 %: +1.7 points"
+        "Together helps: reducing columns and pruning gain beyond the sum of the two; both 93.6 %, "
+        "the halves would add up to 91.9 %: +1.7 points"
     )
 
 

@@ -58,7 +58,7 @@ def test_test_figures_are_marked_and_have_no_better_direction(page):
 
 
 def test_the_headline_is_the_answer_and_verdicts_have_their_tone(page):
-    assert "<h1>Reducing and pruning together helps: +1.5 points beyond the sum of the halves</h1>" in page
+    assert "<h1>Reducing and pruning together helps: +1.7 points beyond the sum of the halves</h1>" in page
     assert "<li class=good>Together helps" in page
 
 
