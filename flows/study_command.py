@@ -33,16 +33,16 @@ def tell(root: Path, found: Studied, started_in: Path, say: Callable[[str], obje
         Takes each line.
     """
     standing = found.summary.standing
-    picked: dict[str, list[str]] = {}
-    for name, id_ in standing.picks.items():
-        picked.setdefault(id_, []).append(name)
     front = [row for row in standing.rows if row.on_front]
     say("")
-    say(f"{'front, by validation rows':36} {'metric':>8} {'bytes':>9} {'us':>7}  {'id':8} pick")
+    say(f"{'front, by validation rows':36} {'metric':>8} {'bytes':>9} {'us':>7}  {'id':8}")
     for row in front[:_MOST]:
-        say(_line(row, ", ".join(picked.get(row.id, ()))))
+        say(_line(row))
     if len(front) > _MOST:
         say(f"... and {len(front) - _MOST} more in the report")
+    say("")
+    for name, id_ in standing.picks.items():
+        say(f"{name:10} {id_}  {found.summary.by_id[id_].name[:58]}")
     failed = sum(not row.seeds for row in standing.rows)
     say("")
     for verdict in found.summary.verdicts:
@@ -60,12 +60,12 @@ def tell(root: Path, found: Studied, started_in: Path, say: Callable[[str], obje
     say(f"Next        espalier study{at} --apply {' | '.join(standing.picks)} | ID")
 
 
-def _line(row: Row, pick: str) -> str:
+def _line(row: Row) -> str:
     metric = row.valid.get(row.headline)
     reached = "-" if metric is None else f"{metric:.4f}"
     size = "-" if row.bytes is None else f"{row.bytes:,.0f}"
     wait = "-" if row.latency_us is None else f"{row.latency_us:.1f}"
-    return f"{row.name[:36]:36} {reached:>8} {size:>9} {wait:>7}  {row.id:8} {pick}"
+    return f"{row.name[:36]:36} {reached:>8} {size:>9} {wait:>7}  {row.id:8}"
 
 
 def applied(root: Path, choice: str) -> list[str]:
