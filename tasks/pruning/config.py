@@ -218,8 +218,8 @@ class LowRankConfig(Section):
     )
     amount: Amount = Field(
         0.5,
-        description="share of these layers' weights that goes, every layer losing the same share of what it "
-        "gives; or auto",
+        description="share of these layers' weights that goes, from where what they give loses least by it; "
+        "or auto",
     )
     tolerance: float = Field(
         0.005, ge=0.0, description="amount: auto keeps the validation metric within this of the reference"

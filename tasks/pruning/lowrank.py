@@ -59,9 +59,21 @@ class Spectrum:
         """Weights at a rank: never more than the layer has."""
         return min(self.dense, rank * (self.inputs + self.outputs))
 
-    def rank(self, lost: float) -> int:
-        """Smallest rank, at least 1, that loses at most this share."""
-        return max(1, int(np.argmax(self.left <= lost)))
+    def step(self, rank: int | None) -> tuple[float, int] | None:
+        """Find the smaller rank that costs least for each weight it saves, None being the layer as it is.
+
+        Returns
+        -------
+        What a saved weight costs, in -log of the share kept, and the rank; None where no rank is smaller.
+        """
+        lost = -np.log(np.maximum(1.0 - self.left[1:], np.finfo(np.float64).tiny))
+        weights = np.arange(1, len(self.left)) * (self.inputs + self.outputs)
+        now, here = (self.dense, 0.0) if rank is None else (int(weights[rank - 1]), lost[rank - 1])
+        smaller = weights < now
+        if not smaller.any():
+            return None
+        prices = (lost[smaller] - here) / (now - weights[smaller])
+        return float(prices.min()), int(prices.argmin()) + 1
 
 
 def prune_ranks(start: Outcome, config: LowRankConfig, amount: float | None, recovery: Recovery) -> Outcome:
@@ -85,7 +97,7 @@ def prune_ranks(start: Outcome, config: LowRankConfig, amount: float | None, rec
         return start.then(start.network, *notes, "no layer of this network can be factored")
     ranks = choose_ranks(found, amount)
     notes += tuple(
-        f"{name} stays whole: no rank loses as little as the other layers lose and has fewer weights"
+        f"{name} stays whole: a pair would cost more than as many weights cost in other layers"
         for name in found
         if name not in ranks
     )
@@ -143,10 +155,11 @@ def _spectrum(network: nn.Module, read: Whole, seen: Moments) -> Spectrum:
 
 
 def choose_ranks(found: Mapping[str, Spectrum], amount: float) -> dict[str, int]:
-    """Choose ranks by layer so that a share of the weights of all layers goes, each losing the same share.
+    """Choose ranks by layer so that a share of the weights of all layers goes where it costs least.
 
-    The lost share is the smallest that reaches the amount; layers that it does not make smaller are not among
-    the ranks. Amount 1 leaves rank 1.
+    Step by step that rank is lowered which loses least for each weight it saves, in ``sum of -log(1 - share
+    lost)``: no other ranks of as few weights keep a larger product of the shares (Zhang et al., 2015). Layers
+    that stay whole are not among the ranks. Amount 1 leaves rank 1; what loses nothing goes in any case.
 
     Examples
     --------
@@ -154,11 +167,17 @@ def choose_ranks(found: Mapping[str, Spectrum], amount: float) -> dict[str, int]
     {'a': 1}
     """
     allowed = (1.0 - amount) * sum(layer.dense for layer in found.values())
-    for lost in sorted({0.0, *(share for layer in found.values() for share in layer.left.tolist())}):
-        ranks = {name: layer.rank(lost) for name, layer in found.items()}
-        if sum(found[name].weights(rank) for name, rank in ranks.items()) <= allowed:
+    ranks: dict[str, int] = {}
+    stays = sum(layer.dense for layer in found.values())
+    steps = {name: layer.step(None) for name, layer in found.items()}
+    while moves := {name: step for name, step in steps.items() if step is not None}:
+        name, (price, rank) = min(moves.items(), key=lambda move: move[1][0])
+        if stays <= allowed and price > 0.0:
             break
-    return {name: rank for name, rank in ranks.items() if found[name].weights(rank) < found[name].dense}
+        layer = found[name]
+        stays += layer.weights(rank) - (layer.weights(ranks[name]) if name in ranks else layer.dense)
+        ranks[name], steps[name] = rank, layer.step(rank)
+    return {name: ranks[name] for name in found if name in ranks}
 
 
 def factorise(network: nn.Module, ranks: Mapping[str, int], X: Tensor) -> nn.Module:

@@ -1,4 +1,5 @@
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -128,11 +129,41 @@ def test_units_and_ranks_of_a_factored_network_can_be_removed(network, rows, fam
         assert torch.equal(answers(rebuilt, rows), answers(cut, rows))
 
 
-def test_every_layer_loses_the_same_share():
+def falling(outputs, seed):
+    """A spectrum of random values in their order."""
+    values = np.sort(np.random.default_rng(seed).exponential(size=outputs) ** 2)[::-1]
+    return Spectrum(12, outputs, np.append(1.0, (1 - np.cumsum(values) / values.sum()).clip(min=0)))
+
+
+@pytest.mark.parametrize("amount", [0.2, 0.4, 0.6, 0.7])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_ranks_of_as_few_weights_keep_a_larger_product_of_shares(amount, seed):
+    found = {"a": falling(4, seed), "b": falling(6, seed + 10), "c": falling(9, seed + 20)}
+
+    def weights(ranks):
+        pairs = zip(found.values(), ranks, strict=True)
+        return sum(layer.dense if rank is None else layer.weights(rank) for layer, rank in pairs)
+
+    def kept(ranks):
+        pairs = zip(found.values(), ranks, strict=True)
+        return np.prod([1 - layer.left[rank] for layer, rank in pairs if rank is not None])
+
+    ranks = choose_ranks(found, amount)
+    chosen = [ranks.get(name) for name in found]
+    options = [(None, *range(1, len(layer.left))) for layer in found.values()]
+    others = [each for each in itertools.product(*options) if weights(each) <= weights(chosen)]
+    assert weights(chosen) <= (1 - amount) * sum(layer.dense for layer in found.values())
+    assert kept(chosen) >= max(map(kept, others)) - 1e-12
+
+
+def test_the_last_amount_leaves_rank_one():
     found = {"a": spread(0.5, 0.2, 0.1, 0.0), "b": spread(0.3, 0.05, 0.01, 0.0)}
-    assert choose_ranks(found, 0.5) == {"a": 2, "b": 2}
-    assert choose_ranks(found, 0.6) == {"a": 2, "b": 1}
     assert choose_ranks(found, 1.0) == {"a": 1, "b": 1}
+
+
+def test_weights_go_where_each_of_them_costs_least():
+    wide, narrow = Spectrum(100, 100, np.linspace(1, 0, 101)), Spectrum(10, 10, np.linspace(1, 0, 11))
+    assert choose_ranks({"wide": wide, "narrow": narrow}, 0.6).keys() == {"wide"}
 
 
 def test_a_layer_that_would_not_shrink_stays_whole():
