@@ -11,6 +11,7 @@ from tasks.export import torch_path
 from tasks.export.fold import fold
 from tasks.export.onnx import run_onnx, session, to_model
 from tasks.export.traced import calls, followed
+from tasks.models.factored import set_ranks
 from tasks.models.graph import Graph
 from tasks.models.layers import Grid, Softmax
 from tasks.models.zoo import seeded
@@ -107,6 +108,19 @@ def test_batch_norms_go_into_the_convolutions_that_they_alone_read(graph, X):
     with torch.no_grad():
         apart = folded.double().predict(rows) - copy.deepcopy(graph).double().predict(rows)
     assert apart.abs().max() < 1e-6  # the weights were merged in float32
+
+
+def test_factored_convolutions_take_up_their_batch_norms_and_are_written(graph, X, monkeypatch):
+    with seeded(0):
+        set_ranks(graph.network, {"conv": 2, "shortcut.0": 1})
+    folded = fold(graph.double())
+    assert not any(isinstance(layer, nn.BatchNorm1d) for layer in folded.modules())
+    with torch.no_grad():
+        wanted = graph.predict(torch.from_numpy(X).double())
+        torch.testing.assert_close(folded.predict(torch.from_numpy(X).double()), wanted, rtol=0, atol=1e-9)
+    monkeypatch.delattr(torch_path, "splice")
+    got = run_onnx(session(to_model(folded.float()).SerializeToString()), X)
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_a_node_a_layer_is_left(graph):
