@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["ConfigError", "EspalierError", "Problem", "lost_connection", "masked"]
+__all__ = ["ConfigError", "EspalierError", "Problem", "closest", "lost_connection", "masked"]
+
+_ALIKE = 0.75
 
 _FROM_ENVIRONMENT = r"(?:\$\{\w+\})+"
 _SECRET = re.compile(
@@ -25,6 +29,23 @@ def masked(text: str) -> str:
     'postgresql://me:***@host/db?sslpassword=***'
     """
     return _SECRET.sub(lambda match: f"{match['user'] or match['key']}***", text)
+
+
+def closest(word: object, names: Iterable[str]) -> str | None:
+    """Return the name that was probably meant by a misspelt one; None when none is much like it.
+
+    Letters may be missing, too many or swapped, their case does not count (Ratcliff and Metzener, 1988).
+
+    Examples
+    --------
+    >>> closest("epoch", ["lr", "epochs"]), closest("pac", ["pls", "pca"]), closest("pool", ["lda", "pls"])
+    ('epochs', 'pca', None)
+    """
+    asked = str(word).lower()
+    known = {name.lower(): name for name in names}
+    swapped = [name for name in known if sorted(name) == sorted(asked)]
+    found = swapped or difflib.get_close_matches(asked, known, n=1, cutoff=_ALIKE)
+    return known[found[0]] if found else None
 
 
 class EspalierError(Exception):

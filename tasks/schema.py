@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from tasks.errors import Problem
+from tasks.errors import Problem, closest
 
 __all__ = ["fields_at", "members", "method_names", "nearest", "parse_section", "unknown_key"]
 
@@ -60,8 +59,8 @@ def fields_at(model: type[BaseModel], path: Sequence[str], raw: object) -> dict[
 
 def nearest(word: object, names: Sequence[str]) -> str:
     """Say which of `names` was probably meant, or list them when none is close."""
-    close = difflib.get_close_matches(str(word), names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"valid here: {', '.join(names)}"
+    close = closest(word, names)
+    return f"did you mean {close!r}?" if close else f"valid here: {', '.join(names)}"
 
 
 def unknown_key(path: str, value: object, names: Sequence[str]) -> Problem:
@@ -145,8 +144,8 @@ def _hint(error: Mapping[str, Any], keys: Sequence[str], model: type[BaseModel],
         case "union_tag_invalid":
             return nearest(context.get("tag"), options)
         case "literal_error" if isinstance(error["input"], str):
-            close = difflib.get_close_matches(error["input"], options, n=1)
-            return f"did you mean {close[0]!r}?" if close else ""
+            close = closest(error["input"], options)
+            return f"did you mean {close!r}?" if close else ""
     return ""
 
 

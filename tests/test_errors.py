@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.errors import ConfigError, Problem, masked
+from tasks.errors import ConfigError, Problem, closest, masked
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,21 @@ def test_no_configuration_error_shows_a_password():
         Problem("source.uri:x://me:hunter2@h", None, "must read key.path=value"),
     ]
     assert "hunter2" not in str(ConfigError(problems))
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("epoch", "epochs"), ("epcohs", "epochs"), ("EPOCHS", "epochs"), ("batchs", "batch"), ("rl", "lr")],
+)
+def test_a_misspelt_name_is_recognised(word, meant):
+    assert closest(word, ["epochs", "batch", "lr", "optimizer"]) == meant
+
+
+@pytest.mark.parametrize("word", ["momentum", "back", "x", "", None, 7, "optical"])
+def test_what_is_like_no_name_is_not_guessed_at(word):
+    assert closest(word, ["epochs", "batch", "lr", "optimizer"]) is None
+
+
+def test_of_several_alike_the_nearest_is_meant():
+    assert closest("max_byte", ["max_macs", "max_bytes"]) == "max_bytes"
+    assert closest("Ages", ["Pages 1", "Age"]) == "Age"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, closest
 from tasks.models.network import Network
 
 __all__ = [
@@ -67,8 +66,8 @@ class UserNetwork(Network):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Name the known name nearest to a misspelt one, as ' (did you mean ...?)'; empty when none is near."""
-    match = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {match[0]!r}?)" if match else ""
+    match = closest(name, known)
+    return f" (did you mean {match!r}?)" if match else ""
 
 
 def source_file(builder: str, root: Path) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from urllib.parse import unquote
 
 from tasks.data.config import SourceConfig
 from tasks.data.sources.packaged import PACKAGED
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, closest
 
 __all__ = ["Location", "expand", "locate"]
 
@@ -62,8 +61,8 @@ def _secrets(uri: str) -> tuple[str, ...]:
 
 def _packaged(name: str) -> str:
     if name not in PACKAGED:
-        close = difflib.get_close_matches(name, PACKAGED, n=1)
-        hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(PACKAGED)}"
+        close = closest(name, PACKAGED)
+        hint = f"; did you mean {close}?" if close else f"; there are {', '.join(PACKAGED)}"
         raise EspalierError(f"source.uri: no packaged set {name!r}{hint}")
     return name
 
@@ -72,5 +71,7 @@ def _nearby(path: Path) -> str:
     """Name the files beside a missing one that it could have meant."""
     if not path.parent.is_dir():
         return f"; there is no folder {path.parent.name!r} either"
-    close = difflib.get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    files = sorted(other for other in path.parent.iterdir() if other.is_file())
+    stems = {other.stem: other.name for other in files}  # endings are alike anyway
+    close = closest(path.stem, stems)
+    return f"; did you mean {stems[close]}?" if close else ""

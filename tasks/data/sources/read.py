@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
@@ -17,7 +16,7 @@ from tasks.data.sources.loaded import Loaded
 from tasks.data.sources.location import Location, locate
 from tasks.data.sources.packaged import read_packaged
 from tasks.data.types import column_type, target_task
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, closest
 
 __all__ = ["load_source", "read_source"]
 
@@ -131,10 +130,8 @@ def _check_names(frame: pd.DataFrame, config: SourceConfig) -> None:
 
 def _nearest(name: str, names: Sequence[str]) -> str:
     """Say which columns were meant, or which there are."""
-    lowered = {other.lower(): other for other in names}
-    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)]
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
+    if close := closest(name, names):
+        return f"; did you mean {close}?"
     shown = ", ".join(names[:8])
     return f"; its columns are {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 

@@ -19,6 +19,8 @@ def test_relative_paths_start_from_the_workspace(tmp_path) -> None:
         ("package:mnits", "did you mean mnist"),
         ("package:zzz", "there are mnist, digits"),
         ("tabel.csv", "did you mean table.csv"),
+        ("table.parquet", "did you mean table.csv"),
+        ("other.csv", "no file other.csv$"),
         ("nowhere/t.csv", "no folder 'nowhere'"),
     ],
 )
