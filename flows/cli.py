@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.environment import enter, leave
+from flows.environment import enter
 from flows.session import StoppedError, ready, server
 from flows.terminal import log_to_terminal, quiet_dvc
 from tasks.errors import EspalierError
+from tasks.process import leave
 
 if TYPE_CHECKING:
     from flows.embedded import EmbeddedServer

@@ -1,14 +1,14 @@
-"""What has to be set before Prefect, DVC and MLflow are imported, and how to be rid of them."""
+"""What has to be set before Prefect, DVC and MLflow are imported."""
 
 from __future__ import annotations
 
-import gc
-import logging
 import os
 import sys
 from pathlib import Path
 
-__all__ = ["enter", "leave"]
+from tasks.process import collect_seldom
+
+__all__ = ["enter"]
 
 _QUIET = {
     "DO_NOT_TRACK": "true",
@@ -40,21 +40,7 @@ def enter(root: Path) -> None:
     }
     for name, value in (_QUIET | _PREFECT | {key: str(place) for key, place in places.items()}).items():
         os.environ.setdefault(name, value)
-    # Importing Prefect, MLflow and PyTorch makes a million objects that stay: looking through them again and
-    # again for garbage costs a tenth of a run.
-    gc.set_threshold(100_000, 50, 100)
+    collect_seldom()
     # `python -m` finds the workspace's nets/ in the current folder; a console script does not look there.
     sys.path.insert(0, str(root))
     os.chdir(root)
-
-
-def leave(code: int) -> None:
-    """End the process without taking apart what it imported, which costs part of a second.
-
-    No exit handler that is still to come is called. Of those registered by an import, before anything else,
-    logging's is needed: log handlers write out what they hold back.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

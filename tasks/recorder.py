@@ -6,7 +6,6 @@ Importing MLflow and making its database take seconds, which a process that comp
 from __future__ import annotations
 
 import atexit
-import gc
 import multiprocessing
 import os
 import signal
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from tasks import registry, tracking
 from tasks.errors import EspalierError, lost_connection
+from tasks.process import collect_seldom, leave
 
 if TYPE_CHECKING:
     from tasks.config import Params
@@ -123,8 +123,8 @@ def _guarded(call: Callable[[], T]) -> T | _Refused:
 def _live_as_long_as_parent() -> None:
     """Leave Ctrl-C to the process that started this one, and end when it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.set_threshold(100_000, 50, 100)  # MLflow's imports stay
-    atexit.register(os._exit, 0)  # after all that others registered: taking MLflow apart costs half a second
+    collect_seldom()
+    atexit.register(leave, 0)  # after all that others registered: taking MLflow apart costs half a second
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()

@@ -72,3 +72,16 @@ def test_a_recorder_goes_with_the_process_that_started_it(workspace: Path, tmp_p
     assert started.returncode == -signal.SIGKILL
     assert started.stdout
     assert psutil.wait_procs(left, timeout=60)[1] == []
+
+
+def test_what_its_log_handlers_hold_back_is_written_before_it_ends(workspace: Path, tmp_path: Path) -> None:
+    held_back = f"""if True:
+        import logging.handlers
+
+        file = logging.FileHandler({str(tmp_path / "log")!r})
+        logging.getLogger("held").addHandler(logging.handlers.MemoryHandler(100, target=file))
+        logging.getLogger("held").warning("held back")
+    """
+    with Recorder(workspace) as recorder:
+        recorder._pool.submit(exec, held_back, {}).result()
+    assert (tmp_path / "log").read_text() == "held back\n"
