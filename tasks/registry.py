@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.tracking import Recorded
+from tasks.tracking.facts import metric_format
 from tasks.tracking.links import server, version_page
 from tasks.tracking.store import environment, open_client, reported, tracking_uri
 
@@ -88,7 +89,8 @@ def _tags(result: Run) -> dict[str, str]:
     figures, tags = result.data.metrics, result.data.tags
     headline = tags["espalier.headline"]
     unit = " %" if headline.endswith("_pct") else ""
-    shown = f"{figures[headline]:.4g}{unit}" if headline in figures else "undefined"
+    form = metric_format(headline)
+    shown = f"{figures[headline]:{form}}{unit}" if headline in figures else "undefined"
     return {
         headline.removeprefix("test/").removesuffix("_pct"): shown,
         "size": f"{figures['size/bytes'] / 1000:.4g} kB, {figures['size/times_smaller']:.1f}x",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
 from tasks.settings import Section
 
-__all__ = ["FinetuneConfig"]
+__all__ = ["REMOVAL_EPOCHS", "FinetuneConfig"]
+
+REMOVAL_EPOCHS: Final = 60
+"""Epochs of recovery after a removal where `epochs` is auto."""
 
 
 class FinetuneConfig(Section):
@@ -50,6 +53,6 @@ class FinetuneConfig(Section):
             raise ValueError("keep: last goes through every epoch; set keep: best, or patience: 0")
         return self
 
-    def length(self, auto: int = 60) -> int:
+    def length(self, auto: int = REMOVAL_EPOCHS) -> int:
         """Return how many epochs a recovery takes; `auto` of them where the configuration leaves it open."""
         return auto if self.epochs == "auto" else self.epochs

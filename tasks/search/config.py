@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 
 from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.pruning.config import FinetuneConfig, NoPruneConfig, StepConfig, StepsConfig
+from tasks.pruning.finetune_config import REMOVAL_EPOCHS
 from tasks.settings import Section
 
-__all__ = ["CANDIDATE_EPOCHS", "BudgetConfig", "BudgetedConfig", "PruneSection"]
+__all__ = ["CANDIDATE_EPOCHS", "BudgetConfig", "BudgetedConfig", "PruneSection", "recovery_epochs"]
 
 
 CANDIDATE_EPOCHS: Final = 180
@@ -68,3 +69,10 @@ class BudgetedConfig(BudgetConfig):
 PruneSection = Annotated[
     NoPruneConfig | StepConfig | StepsConfig | BudgetedConfig, Field(discriminator="method")
 ]
+
+
+def recovery_epochs(config: PruneSection) -> int | None:
+    """Return how many epochs a recovery takes; None for a recipe, whose steps have each their own."""
+    if isinstance(config, StepsConfig):
+        return None
+    return config.finetune.length(CANDIDATE_EPOCHS if isinstance(config, BudgetedConfig) else REMOVAL_EPOCHS)

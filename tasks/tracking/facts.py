@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.artifacts import Layout, read_json
 from tasks.evaluation.reports import REPORTS, Reports
 from tasks.metrics.table import METRICS
+from tasks.search.config import recovery_epochs
 
 if TYPE_CHECKING:
     from tasks.config import Params
@@ -20,6 +21,7 @@ __all__ = [
     "epoch_figures",
     "flat_parameters",
     "headline_key",
+    "metric_format",
     "percent",
     "read_facts",
     "scaled",
@@ -56,15 +58,20 @@ class Facts(Reports):
         return float(self.prune.get("amount") or 0.0)
 
     @property
+    def removed(self) -> str:
+        """The share that pruning removed, in words."""
+        return f"{100 * self.amount:.4g} %"
+
+    @property
     def recipe(self) -> str:
         """What tells this result from others, what differs first: '196 col, -80 %, mlp'."""
-        pruned = f"-{100 * self.amount:g} %" if self.amount else "unpruned"
+        pruned = f"-{self.removed}" if self.amount else "unpruned"
         return f"{self.columns[1]} col, {pruned}, {self.params.model.method}"
 
     def label(self, model: str) -> str:
         """Return the name of `model`'s run: what differs first, for MLflow clips names near 20 characters."""
         before, after = self.columns
-        removed = f"/-{100 * self.amount:g} %" if self.amount else ""
+        removed = f"/-{self.removed}" if self.amount else ""
         parts = {"reference": f"{before}", "reduced": f"{after}", "compressed": f"{after}{removed}"}
         return f"{model} {parts[model]}"
 
@@ -129,6 +136,7 @@ class Facts(Reports):
         known = {
             "reduce.columns.components": self.columns[1],
             "prune.amount": self.amount,
+            "prune.finetune.epochs": recovery_epochs(self.params.prune),
             "evaluate.metric": self.headline,
             "evaluate.threshold": self.evaluate.get("threshold"),
             "source.task": self.evaluate["task"],
@@ -188,6 +196,17 @@ def percent(metric: str) -> tuple[str, float]:
 def headline_key(metric: str) -> str:
     """Return the key of the headline metric `metric` on the test rows."""
     return f"test/{percent(metric)[0]}"
+
+
+def metric_format(key: str) -> str:
+    """Return how a logged metric is written: always as finely, so that figures compare at sight.
+
+    Examples
+    --------
+    >>> f"{94:{metric_format('test/accuracy_pct')}} %", f"{0.5:{metric_format('test/rmse')}}"
+    ('94.00 %', '0.5000')
+    """
+    return ".2f" if key.endswith("_pct") else "#.4g"
 
 
 def _times(scale: float, value: float | None) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tasks.evaluation.compare import rounded_up
 from tasks.evaluation.reports import MODELS
 from tasks.metrics.table import METRICS
-from tasks.tracking.facts import Facts, percent
+from tasks.tracking.facts import Facts, metric_format, percent
 
 __all__ = ["result_note", "result_table", "summary_line", "table_line"]
 
@@ -33,7 +33,7 @@ def summary_line(facts: Facts) -> str:
     key, _ = percent(facts.headline)
     unit = " %" if key.endswith("_pct") else ""
     return (
-        f"{_title(facts)} {_shown(figures.get(f'test/{key}'), '.4g', unit)}, "
+        f"{_title(facts)} {_shown(figures.get(f'test/{key}'), metric_format(key), unit)}, "
         f"{figures['size/times_smaller']:.1f}x smaller and {figures['speed/times_faster']:.1f}x faster "
         f"than the reference; verdict: {facts.verdict('compressed')}"
     )
@@ -50,7 +50,7 @@ def result_note(facts: Facts, versions: Mapping[str, str]) -> str:
         result_table(facts),
         "",
         f"Reduction: {reduce['method']}, {before} to {after}; rows {facts.reduce['rows']['method']}.",
-        f"Pruning: {prune['method']}, {100 * facts.amount:g} % removed; "
+        f"Pruning: {prune['method']}, {facts.removed} removed; "
         f"parameters {prune['parameters_before']:,} to {prune['parameters_after']:,}.",
         _verdicts(facts),
         f"Timed on {facts.measure.get('machine', {}).get('cpu', 'this machine')}, "
@@ -74,7 +74,7 @@ def _verdicts(facts: Facts) -> str:
     found, figures = facts.evaluate["comparisons"]["compressed"], facts.metrics("compressed")
     key, scale = percent(facts.headline)
     unit = " points" if key.endswith("_pct") else ""
-    form = "+.2f" if unit else "+.4g"
+    form = f"+{metric_format(key)}"
     middle, low, high = (_shown(figures.get(f"difference/{key}{end}"), form) for end in ("", "_low", "_high"))
     needed, rows = found.get("rows_needed"), facts.evaluate["rows"]["test"]
     more = f" There are {rows:,} test rows; about {rounded_up(needed)} would settle it." if needed else ""
@@ -100,7 +100,9 @@ def _figures(facts: Facts) -> list[tuple[str, Callable[[Facts, str], str]]]:
 
 
 def _with_interval(figures: Mapping[str, float], key: str) -> str:
-    value, low, high = (_shown(figures.get(f"test/{key}{end}"), ".4g") for end in ("", "_low", "_high"))
+    value, low, high = (
+        _shown(figures.get(f"test/{key}{end}"), metric_format(key)) for end in ("", "_low", "_high")
+    )
     return f"{value} [{low}, {high}]"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.artifacts import Layout
-from tasks.config import load_params
+from tasks.config import Params, load_params
 from tasks.evaluation.reports import MODELS
 from tasks.tracking.facts import Facts, headline_key, percent, read_facts
 from tasks.tracking.note import result_note, result_table
@@ -83,10 +84,36 @@ def test_the_table_has_a_row_for_each_figure_and_a_column_for_each_model(facts: 
     assert any("9,700 (21.5x)" in row for row in rows)
 
 
+def test_figures_of_one_row_have_the_same_decimals(facts: Facts) -> None:
+    metrics, evaluate = {"reference": 0.9384, "reduced": 0.9, "compressed": 0.94}, facts.evaluate
+    models = {
+        name: {**model, "metrics": {**model["metrics"], "accuracy": metrics[name]}}
+        for name, model in evaluate["models"].items()
+    }
+    row = next(
+        line
+        for line in result_table(replace(facts, evaluate={**evaluate, "models": models})).splitlines()
+        if "accuracy" in line
+    )
+    shown = re.findall(r"\d+\.\d+|\b\d+\b", row)
+    assert {"93.84", "90.00", "94.00"} <= set(shown)
+    assert {len(number.partition(".")[2]) for number in shown} == {2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "epochs"),
+    [({}, "60"), ({"finetune": {"epochs": 7}}, "7"), ({"method": "budget"}, "180")],
+)
+def test_open_epochs_of_recovery_are_logged_resolved(facts: Facts, changes: dict, epochs: str) -> None:
+    section = {"method": "structured", **changes}
+    params = Params(**{**facts.params.model_dump(by_alias=True), "prune": section})
+    assert replace(facts, params=params).parameters("compressed")["prune.finetune.epochs"] == epochs
+
+
 def test_the_note_starts_in_plain_text_and_states_verdict_and_rows_needed(facts: Facts) -> None:
     note = result_note(facts, {"git": "abc"})
     assert note.startswith(
-        "Accuracy 94 %, 21.5x smaller and 4.0x faster than the reference; verdict: not shown"
+        "Accuracy 94.00 %, 21.5x smaller and 4.0x faster than the reference; verdict: not shown"
     )
     assert "There are 100 test rows; about 4,200 would settle it." in note
 

@@ -137,7 +137,7 @@ def test_the_note_follows_the_newest_result(make_workspace: Callable[..., Path],
     for accuracy in (0.91, 0.92):
         _record(make_workspace(accuracy=accuracy), lock | {"reports/evaluate.json": str(accuracy)})
         note = client.get_experiment(first.experiment_id).tags["mlflow.note.content"]
-        assert f"Accuracy {100 * accuracy:g} %" in note
+        assert f"Accuracy {100 * accuracy:.2f} %" in note
 
 
 def test_a_figure_that_does_not_exist_is_left_out(workspace: Path, lock: Lock) -> None:
@@ -226,8 +226,8 @@ def test_a_regression_is_recorded_and_registered_in_its_own_metrics(workspace: P
         assert {"test/r2_pct_low", "difference/r2_pct", "epoch/valid_r2_pct"} <= set(figures)
         assert not [name for name in figures if "accuracy" in name]
     version = register(workspace, load_params(workspace), found)
-    assert client.get_model_version("testbed", version.version).tags["r2"] == "50 %"
-    assert client.get_run(found.run_id).data.tags["mlflow.note.content"].startswith("R² 50 %")
+    assert client.get_model_version("testbed", version.version).tags["r2"] == "50.00 %"
+    assert client.get_run(found.run_id).data.tags["mlflow.note.content"].startswith("R² 50.00 %")
 
 
 def test_a_result_without_reduction_and_pruning_is_recorded_whole(

@@ -62,7 +62,7 @@ def test_the_description_starts_plain_and_holds_the_result_table(
 ) -> None:
     root, _, found = registered
     text = open_client(root).get_model_version("testbed", found.version).description
-    assert text.startswith("Accuracy 94 %")
+    assert text.startswith("Accuracy 94.00 %")
     assert "| bytes (ONNX)" in text
     assert "Reduction: weight_norm" in text
 
@@ -71,7 +71,7 @@ def test_a_version_has_at_most_four_short_tags(registered: tuple[Path, Recorded,
     root, _, found = registered
     tags = open_client(root).get_model_version("testbed", found.version).tags
     assert tags == {
-        "accuracy": "94 %",
+        "accuracy": "94.00 %",
         "size": "9.7 kB, 21.5x",
         "speed": "7.5 us, 4.0x",
         "verdict": "not shown",
