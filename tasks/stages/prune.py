@@ -36,7 +36,7 @@ from tasks.reduction.reduction import Reduction
 from tasks.reduction.rows import round_sampler
 from tasks.search.budgeted import prune_to_budget
 from tasks.search.candidates import PREDICTOR
-from tasks.search.config import BudgetedConfig
+from tasks.search.config import BudgetedConfig, PruneSection
 from tasks.search.luck import settled
 from tasks.search.problem import Problem
 from tasks.search.steps import PruneStep, prune_in_steps, prune_one
@@ -162,8 +162,8 @@ def _key(layout: Layout, params: Params) -> str:
 def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     """Prune by the amount, or by the largest one that stays within the tolerance of the reference."""
     config, network = params.prune, inputs.graph.network
-    if params.train.loader == "stream":
-        log.info("rows are mixed in memory (finetune.mixup): streamed ones are used as they are")
+    if params.train.loader == "stream" and _would_mix(config):
+        _say("rows are mixed in memory (finetune.mixup): streamed ones are used as they are")
     prune_step = _pruner(inputs, params, root, folder)
     if isinstance(config, NoPruneConfig):
         return prune_step(0, config, None)
@@ -173,6 +173,12 @@ def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     if isinstance(config, StepsConfig):
         return prune_in_steps(network, config.steps, prune_step, reference=reference)
     return prune_one(0, config, prune_step, None, reference=reference)
+
+
+def _would_mix(config: PruneSection) -> bool:
+    """Whether any recovery asks for mixtures of rows."""
+    recoveries = [config] if isinstance(config, BudgetedConfig) else steps_of(config)
+    return any(each.finetune.mixup > 0 and each.finetune.length() > 0 for each in recoveries)
 
 
 def _problem(inputs: _Inputs, params: Params, config: BudgetedConfig, layout: Layout) -> Problem:
