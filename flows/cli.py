@@ -159,6 +159,8 @@ def compare(
     for row in found.rows:
         typer.echo(f"{row.name[:32]:32} {_cell(row.left):>22} {_cell(row.right):>22}")
     typer.echo(f"\n{found.url}")
+    if found.opens:
+        typer.echo(f"({found.opens})")
 
 
 @app.command(short_help="Compress a trained network within a budget.")

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from flows.embedded import free_port
@@ -32,9 +32,13 @@ def serve(root: Path, say: Callable[[str], object]) -> None:
         Takes each line for the user.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    servers = [*_mlflow(root, say), *_prefect(say)]
-    if not servers:
-        return
+    with ExitStack() as noted:
+        servers = [*_mlflow(root, say, noted), *_prefect(say)]
+        if servers:
+            _until_interrupted(servers, say)
+
+
+def _until_interrupted(servers: Sequence[subprocess.Popen[bytes]], say: Callable[[str], object]) -> None:
     try:
         say("Ctrl-C stops them.")
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
@@ -61,16 +65,18 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
             server.wait(timeout=_GRACE_SECONDS)
 
 
-def _mlflow(root: Path, say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
+def _mlflow(root: Path, say: Callable[[str], object], noted: ExitStack) -> list[subprocess.Popen[bytes]]:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri.startswith("http"):
         say(f"MLflow   {uri.rstrip('/')}{_LANDING} (MLFLOW_TRACKING_URI)")
         return []
     from tasks import tracking
+    from tasks.tracking import links
 
     tracking.prepare(root)
     port = free_port(MLFLOW_PORT)
     say(f"MLflow   http://127.0.0.1:{port}{_LANDING}")
+    noted.enter_context(links.served(root, f"http://127.0.0.1:{port}"))
     place = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     return [_start("mlflow", "server", *place, "--backend-store-uri", tracking.tracking_uri(root))]
 

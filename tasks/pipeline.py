@@ -232,10 +232,15 @@ def register(recorder: Recorder, recorded: Recorded) -> Registered | None:
 @task(name="show", **_STAGE)
 def show(root: Path, recorded: Recorded, registered: Registered | None) -> None:
     """Leave the result and the way to everything else in the Prefect UI."""
+    from tasks.tracking.links import how_to_open
+
     heading, *rows = result_rows(root)
     table = [dict(zip(["value", *heading[1:]], row, strict=True)) for row in rows]
     create_table_artifact(table, key="result", description="Factors in brackets are against the reference")
-    create_link_artifact(recorded.url, link_text="MLflow run", key="mlflow-run")
+    opens = how_to_open(root) or None
+    create_link_artifact(recorded.url, link_text="MLflow run", key="mlflow-run", description=opens)
     create_link_artifact(Layout(root).html.as_uri(), link_text="Report", key="report")
     if registered:
-        create_link_artifact(registered.url, link_text="Registered version", key="registered-version")
+        create_link_artifact(
+            registered.url, link_text="Registered version", key="registered-version", description=opens
+        )

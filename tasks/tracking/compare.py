@@ -33,12 +33,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Names of both sides, their rows (metrics first, headline on top), and MLflow's compare page."""
+    """Names of both sides, their rows (metrics first, headline on top), and MLflow's compare page.
+
+    `opens` says what makes that page open, where no server is there.
+    """
 
     left: str
     right: str
     rows: tuple[Row, ...]
     url: str
+    opens: str = ""
 
 
 def compare(root: Path, a: str, b: str) -> Comparison:
@@ -63,7 +67,7 @@ def compare(root: Path, a: str, b: str) -> Comparison:
         list(dict.fromkeys(run.info.experiment_id for run in runs)),
         list(dict.fromkeys(run.info.run_id for run in runs)),
     )
-    return Comparison(a, b, (*_metrics(*runs), *_parameters(*runs)), url)
+    return Comparison(a, b, (*_metrics(*runs), *_parameters(*runs)), url, links.how_to_open(root))
 
 
 def _metrics(a: Run, b: Run) -> list[Row]:

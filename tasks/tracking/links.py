@@ -3,22 +3,76 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from tasks.files import write_text
+from tasks.layout import Layout
 from tasks.tracking.store import tracking_uri
 
-__all__ = ["LOCAL_SERVER", "artifact_page", "compare_page", "run_page", "runs_page", "server", "version_page"]
+__all__ = [
+    "LOCAL_SERVER",
+    "artifact_page",
+    "compare_page",
+    "how_to_open",
+    "run_page",
+    "runs_page",
+    "served",
+    "server",
+    "version_page",
+]
 
 LOCAL_SERVER = "http://127.0.0.1:5000"
 SIDE = "workflowType=machine_learning"
 
 
 def server(root: Path) -> str:
-    """Return the address of the tracking server; where the store is a file, the one `make ui` starts."""
+    """Return the address of the tracking server: the one that is set, or that of `espalier ui`.
+
+    Where neither is, the address that `espalier ui` takes when its port is free.
+    """
+    return _reached(root) or LOCAL_SERVER
+
+
+def how_to_open(root: Path) -> str:
+    """Say what makes the pages open; nothing where a server is there."""
+    port = urlsplit(LOCAL_SERVER).port
+    return "" if _reached(root) else f"opens while `espalier ui` runs (it says so where port {port} is taken)"
+
+
+@contextmanager
+def served(root: Path, url: str) -> Iterator[None]:
+    """Let pages be linked to `url`, on loopback, while the block runs."""
+    note = _note(root)
+    write_text(note, url)
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def _reached(root: Path) -> str | None:
     uri = tracking_uri(root)
-    return uri.rstrip("/") if urlsplit(uri).scheme in ("http", "https") else LOCAL_SERVER
+    if urlsplit(uri).scheme in ("http", "https"):
+        return uri.rstrip("/")
+    note = _note(root)
+    url = note.read_text(encoding="utf-8").strip() if note.exists() else ""
+    return url if url and _listens(url) else None
+
+
+def _listens(url: str) -> bool:
+    """Whether somebody is at the port: a server that was killed leaves its note behind."""
+    place = urlsplit(url)
+    with suppress(OSError), socket.create_connection((place.hostname or "", place.port or 0), timeout=1.0):
+        return True
+    return False
+
+
+def _note(root: Path) -> Path:
+    return Layout(root).state / "mlflow_server"
 
 
 def run_page(base: str, experiment: str, run: str) -> str:
