@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from tasks.study.rows import Row, complete, per_seed
 
 __all__ = ["Duel", "duels"]
 
-DRAWN = frozenset({"random units", "random rows"})
-"""Rivals that are a candidate with one choice left to chance: they are held against that candidate."""
+DRAWN = {"random units": "prune", "random rows": "reduce.rows"}
+"""Rivals that are a candidate with one choice left to chance, and the section that makes it."""
 
 ROOM = 1.05  # bytes that count as the same size
 
@@ -55,14 +55,25 @@ def duels(rows: Sequence[Row], metric: Objective, margin: float = 0.0) -> list[D
 
 
 def _copied(own: Sequence[Row], rival: Row) -> Row:
-    """Find the candidate with the fewest settings that differ, then the nearest in bytes."""
+    """Find the candidate that keeps and prunes as much and is the least different but for what was drawn."""
+    drawn = DRAWN[rival.arm]
 
-    def distance(row: Row) -> tuple[int, float, str]:
+    def distance(row: Row) -> tuple[bool, int, int, str]:
         paths = {*row.overrides, *rival.overrides}
-        apart = sum(row.overrides.get(path, _ABSENT) != rival.overrides.get(path, _ABSENT) for path in paths)
-        return apart, abs(math.log((row.bytes or 1) / (rival.bytes or 1))), row.id
+        apart = {path for path in paths if _value(row, path) != _value(rival, path)}
+        inside = sum(path == drawn or path.startswith(f"{drawn}.") for path in apart)
+        return _amounts(row) != _amounts(rival), len(apart) - inside, inside, row.id
 
     return min(own, key=distance)
+
+
+def _value(row: Row, path: str) -> Any:
+    return row.overrides.get(path, _ABSENT)
+
+
+def _amounts(row: Row) -> tuple[Any, Any]:
+    """Rows kept and share pruned."""
+    return (row.recipe["rows"]["after"], row.recipe["amount"]) if row.recipe else (None, None)
 
 
 def _affordable(own: Sequence[Row], rival: Row, metric: Objective) -> Row:

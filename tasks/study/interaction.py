@@ -32,6 +32,9 @@ Answer = Literal["helps", "does not help", "cannot tell"]
 JOINT = {"columns+pruning": "columns", "rows+pruning": "rows", "all": "columns+rows"}
 """Arms that reduce the data and prune the network, and the arm that reduces in the same way alone."""
 
+MANY = 10  # seeds that do not agree by chance
+EQUAL = 1e-12
+
 KINDS = ("nothing", "reduction", "pruning", "both", "rival")
 """What candidates do."""
 
@@ -97,12 +100,21 @@ def answer(low: float, high: float, margin: float = 0.0) -> Answer:
 
 
 def effect(values: Array, weights: Array, margin: float = 0.0) -> Effect:
-    """Weigh candidates' values (n, s) against each other, with an interval over the seeds."""
+    """Weigh candidates' values (n, s) against each other, with an interval over the seeds.
+
+    Metrics of few rows come in steps: where a few seeds give the very same difference although the values
+    differ, that is chance, and no answer.
+    """
     contrast = weights @ values
     found = over_seeds(contrast[None, :], lambda means: float(means[0]))
     low, high = ends(found)
-    said = answer(found.low, found.high, margin)
+    said = "cannot tell" if _by_chance(values, contrast) else answer(found.low, found.high, margin)
     return Effect(float(contrast.mean()), low, high, said, values.shape[1])
+
+
+def _by_chance(values: Array, contrast: Array) -> bool:
+    few = 1 < len(contrast) < MANY
+    return bool(few and np.ptp(contrast) < EQUAL and np.any(np.ptp(values, axis=1) > EQUAL))
 
 
 def interactions(rows: Sequence[Row], metric: Objective, margin: float = 0.0) -> list[Interaction]:

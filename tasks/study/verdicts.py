@@ -28,6 +28,9 @@ RIVALS = {
 }
 
 
+MANY = 10  # seeds from which on more are no advice
+
+
 @dataclass(frozen=True)
 class Finding:
     """A sentence, and whether it speaks for the recipe."""
@@ -60,7 +63,7 @@ class _Scale:
 def interval_text(metric: str, found: Effect) -> str:
     """Write an interval over seeds; of one seed that there is none."""
     if found.low is None or found.high is None:
-        return "one seed gives no interval; study.seeds: 3 or more"
+        return "one seed, no interval"
     low, high = (words.difference(metric, end) for end in (found.low, found.high))
     return f"95 % interval over {found.seeds} seeds {low} to {high}"
 
@@ -97,10 +100,10 @@ def _together(found: Sequence[Interaction], scale: _Scale) -> Iterator[Finding]:
         "does not help": f"Together does not help beyond the sum of the halves ({halves}, pruning): {seen}. "
         f"A gain of {scale.least} or more is ruled out.",
         "cannot tell": f"Cannot tell with {_seeds(told)} whether {halves} and pruning gain together beyond "
-        f"the sum of the two: {seen}.",
+        f"the sum of the two: {seen}." + (" More tell: study.seeds." if told.seeds < MANY else ""),
     }
     yield Finding(TONES[told.answer], says[told.answer])
-    if len(found) > 1:
+    if any(each.effect.answer != "cannot tell" for each in found[1:]):
         yield _tally(found)
 
 

@@ -5,7 +5,7 @@ import pytest
 from tasks.study.against import duels
 from tasks.study.objectives import objective
 from tasks.study.rows import aggregate
-from tests.study.made import scored
+from tests.study.made import recipe, scored
 
 METRIC = objective("metric", "accuracy")
 
@@ -28,6 +28,17 @@ def test_what_was_drawn_is_held_against_the_candidate_it_copies():
     duel = found([*OWN, rival])["r"]
     assert duel.own.id == "fewer"
     assert duel.ahead.value == pytest.approx(0.01)
+
+
+def test_random_rows_are_held_against_as_many_chosen_ones():
+    off = {"prune.method": "none", "reduce.columns.method": "none"}
+    chosen = {**off, "reduce.rows.method": "k_center", "reduce.rows.factor": 0.5}
+    drawn = {**off, "reduce.rows": {"method": "random", "factor": 0.5}}
+    rows = [
+        scored("half", 0, 0.90, arm="rows", bytes=1000, overrides=chosen, recipe=recipe(rows=50)),
+        scored("r", 0, 0.89, arm="random rows", bytes=1000, overrides=drawn, recipe=recipe(rows=50)),
+    ]
+    assert found([*OWN, *rows])["r"].own.id == "half"
 
 
 def test_other_rivals_are_held_against_the_best_candidate_that_is_no_larger():

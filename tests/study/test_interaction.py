@@ -57,6 +57,13 @@ def test_what_a_seed_does_to_all_four_cancels():
     assert each.effect.high - each.effect.low == pytest.approx(0, abs=1e-9)
 
 
+def test_seeds_that_agree_to_the_last_digit_though_values_differ_cannot_tell():
+    results = [t for s in range(3) for t in four(*(v + 0.01 * s for v in (0.8, 0.7, 0.7, 0.65)), s)]
+    assert found(results)[0].effect.answer == "cannot tell"
+    equal = [t for s in range(3) for t in four(0.8, 0.7, 0.7, 0.65, s)]
+    assert found(equal)[0].effect.answer == "helps"
+
+
 def test_a_loss_counts_the_other_way():
     results = four(0.95, 0.90, 0.85, 0.84)
     (each,) = found(results, objective("log_loss", "log_loss"))

@@ -34,7 +34,8 @@ def test_together_does_not_help_where_no_gain_of_the_margin_is_left():
 def test_one_seed_cannot_tell_and_says_what_to_do():
     said = texts(study_results(seeds=1)[:-1])[0]
     assert said.startswith("Cannot tell with 1 seed")
-    assert "study.seeds: 3 or more" in said
+    assert "one seed, no interval" in said
+    assert said.endswith("More tell: study.seeds.")
 
 
 def test_the_fronts_are_compared_by_their_test_metric():

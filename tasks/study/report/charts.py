@@ -22,6 +22,7 @@ __all__ = ["effects", "interaction", "rows_and_time"]
 LINES = 6  # groups of candidates that differ in rows alone; more would be one on top of the other
 SETTINGS = 24  # interactions drawn
 MANY_TICKS = (3, 20, 300)  # spans from which on ticks are apart by 2, by 4, by 10
+NAME = 26  # letters of a candidate beside a chart
 LEVEL = 22  # pixels of a level
 
 
@@ -66,16 +67,21 @@ def _effects(response: Objective, found: Sequence[Factor]) -> Figure:
         [trace],
         {
             "xaxis": across,
-            "yaxis": {
-                "range": [len(levels) - 0.4, -0.6],
-                "tickvals": places,
-                "ticktext": names,
-                "tickfont": {"size": 11},
-            },
+            "yaxis": _named(places, names, 11),
             "shapes": [_zero(0 if response.metric else 1)],
         },
         height=90 + LEVEL * len(levels),
     )
+
+
+def _named(places: Sequence[int], names: Sequence[str], size: int) -> dict[str, Any]:
+    """Write names beside places, from the top down."""
+    ends = [len(places) - 0.4, -0.6]
+    return {"range": ends, "tickvals": places, "ticktext": names, "tickfont": {"size": size}}
+
+
+def _clipped(name: str) -> str:
+    return name if len(name) <= NAME else f"{name[: NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _doubling(values: Sequence[float]) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def _all(found: Sequence[Interaction], metric: Objective) -> Figure:
     more = len(found) - SETTINGS
     rest = f" The first {SETTINGS} of {len(found)}; study.json has all." if more > 0 else ""
     found = found[:SETTINGS]
-    names = [each.both.name for each in found]
+    names, places = [each.both.name for each in found], list(range(len(found)))
     values = [_scaled(metric, each.effect.value) for each in found]
     lows = [_scaled(metric, _or(each.effect.low, each.effect.value)) for each in found]
     highs = [_scaled(metric, _or(each.effect.high, each.effect.value)) for each in found]
@@ -169,7 +175,7 @@ def _all(found: Sequence[Interaction], metric: Objective) -> Figure:
         "type": "scatter",
         "mode": "markers",
         "x": values,
-        "y": [each.both.id for each in found],
+        "y": places,
         "text": [f"{name}: {each.effect.answer}" for name, each in zip(names, found, strict=True)],
         "marker": {"size": 8, "color": [colours[each.effect.answer] for each in found]},
         "error_x": {**errors(values, lows, highs), "color": "$muted"},
@@ -183,11 +189,7 @@ def _all(found: Sequence[Interaction], metric: Objective) -> Figure:
         [trace],
         {
             "xaxis": axis("points" if metric.name in words.PERCENT else metric.title),
-            "yaxis": {
-                "type": "category",
-                "autorange": "reversed",
-                "tickfont": {"size": 10, "family": "monospace"},
-            },
+            "yaxis": _named(places, [_clipped(name) for name in names], 10),
             "shapes": [_zero(0)],
         },
         height=max(340, 90 + 18 * len(found)),

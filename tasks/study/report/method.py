@@ -77,8 +77,8 @@ def _lines(summary: Summary) -> list[str]:
         "rows.",
         "Fronts of reduction, of pruning and of both: each chooses on validation rows, among its own "
         "candidates and nothing at all, and counts by what it chose reaches on test rows, over the "
-        "logarithm of bytes; the mean over the sizes is told. A family with more candidates has more "
-        "to choose from.",
+        "logarithm of bytes; the mean over the sizes is told, with what lies five margins below the "
+        "worst front's best counted as that. A front of more candidates has more to choose from.",
         "Rivals: random units and random rows are held against the candidate they copy but for "
         "chance; the small dense network and the linear model against the best candidate, on "
         "validation rows, that is no larger.",

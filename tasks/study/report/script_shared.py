@@ -16,7 +16,7 @@ const forms = {
   number: v => String(Number(v.toPrecision(4))),
   count: v => Math.round(v).toLocaleString("en"),
   bytes: v => v >= 1e6 ? (v / 1e6).toPrecision(3) + " MB" :
-    v >= 1e3 ? (v / 1e3).toPrecision(3) + " kB" : v + " B",
+    v >= 1e3 ? (v / 1e3).toPrecision(3) + " kB" : Math.round(v) + " B",
   us: v => v.toFixed(1) + " \\u00b5s",
   seconds: v => v < 120 ? v.toFixed(1) + " s" : (v / 60).toFixed(1) + " min",
   text: v => v,
