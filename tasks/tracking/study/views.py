@@ -9,7 +9,7 @@ __all__ = ["front_view", "study_views", "table_view"]
 
 VARIED = 6  # parameters in the table
 AXES = 3  # parameters among the parallel coordinates, whose headings run into each other
-FIGURES = ("size/bytes", "size/times_smaller", "speed/p50_us", "cost/train_s", "study/rank")
+FIGURES = ("study/rank", "size/bytes", "size/times_smaller", "speed/p50_us", "cost/train_s")
 
 
 def table_view(study: Study) -> str:
