@@ -143,7 +143,7 @@ def _interaction(summary: Summary) -> bytes | None:
         expected = reduction + pruning - nothing
         axes.plot(ends, [reduction, expected], "--", color="#12805c", alpha=0.6, label="sum of the halves")
         axes.set_ylabel(f"validation {summary.metric.title}")
-        axes.set_title(found.effect.answer, fontsize=10)
+        axes.set_title(f"together: {found.effect.answer}", fontsize=10)
         axes.legend(fontsize=8, frameon=False)
         axes.margins(x=0.15)
 
@@ -163,7 +163,8 @@ def _rows(summary: Summary) -> bytes | None:
                 axes.plot(step.seconds, step.metric, "x", color=COLOURS["rival"])
             for step in (*trade.own, *trade.rivals):
                 place = (step.seconds, step.metric)
-                axes.annotate(f" {100 * step.share:.0f} % {step.method}", place, fontsize=7)
+                told = "all" if step.share == 1 else f"{100 * step.share:.0f} % {step.method}"
+                axes.annotate(f" {told}", place, fontsize=7)
         axes.set(xlabel="seconds of training", ylabel=f"validation {summary.metric.title}")
         axes.legend(fontsize=8, frameon=False)
 

@@ -22,7 +22,7 @@ __all__ = ["effects", "interaction", "rows_and_time"]
 LINES = 6  # groups of candidates that differ in rows alone; more would be one on top of the other
 SETTINGS = 24  # interactions drawn
 MANY_TICKS = (3, 20, 300)  # spans from which on ticks are apart by 2, by 4, by 10
-NAME = 26  # letters of a candidate beside a chart
+NAME = 32  # letters of a candidate beside a chart
 LEVEL = 22  # pixels of a level
 
 
@@ -81,6 +81,7 @@ def _named(places: Sequence[int], names: Sequence[str], size: int) -> dict[str, 
 
 
 def _clipped(name: str) -> str:
+    name = name.replace("structured:", "")  # the commonest method, and long
     return name if len(name) <= NAME else f"{name[: NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
