@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: run test test-all test-slow check format bench ui docs help clean
+.PHONY: run test test-all test-slow check format bench ui docs screenshots help clean
 
 help:        ## what can be made
 	@grep -hE '^[a-z-]+: *[^#]*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -52,6 +52,10 @@ format: $(STAMP) ## put the code in form
 
 docs: $(STAMP) ## regenerate what is generated: docs/configuration.md
 	@python -m tasks.config > docs/configuration.md
+
+screenshots: $(STAMP) ## pictures of MLflow's pages for the documentation; needs an installed Chromium
+	@python -m pytest -m browser tests/tracking/study
+	@python -m tests.figures
 
 bench: $(STAMP) ## measure, and write docs/benchmarks.md, docs/engine.md and the README table
 	@python -m benchmarks.foundation

@@ -18,7 +18,7 @@ CHOSEN = {"table": 620, "front": 1120, "compare": 640}
 
 LEFT = 200  # of the menu
 WIDTH = 1000
-COLORS = 48
+COLORS = 200
 
 
 def shrink(name: str, height: int) -> Path:
@@ -27,7 +27,7 @@ def shrink(name: str, height: int) -> Path:
     cut = picture.crop((LEFT, 0, picture.width, min(height, picture.height)))
     small = cut.resize((WIDTH, round(cut.height * WIDTH / cut.width)), Image.Resampling.LANCZOS)
     path = FIGURES / f"{name}.png"
-    small.quantize(COLORS).save(path, optimize=True)
+    small.quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
     return path
 
 
