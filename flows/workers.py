@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -185,13 +187,21 @@ def _runner(config: StudyConfig) -> TaskRunner[Any]:
     if config.runner == "threads":
         return ThreadPoolTaskRunner(max_workers=workers)
     if config.runner == "processes":
-        return ProcessPoolTaskRunner(max_workers=workers, initializer=_leave_interrupts)
+        return ProcessPoolTaskRunner(max_workers=workers, initializer=_live_as_long_as_parent)
     return _dask(config, workers)
 
 
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C to the process that leads the study."""
+def _live_as_long_as_parent() -> None:
+    """Leave Ctrl-C to the process that leads the study, and end when that was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _dask(config: StudyConfig, workers: int) -> TaskRunner[Any]:

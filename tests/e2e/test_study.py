@@ -110,12 +110,12 @@ def test_ctrl_c_ends_with_what_is_there_and_a_killed_study_goes_on(project):
 
 
 def test_a_candidate_that_cannot_be_is_recorded_and_the_others_go_on(project):
-    said = study(project, "study.space={prune.amount: [0.5, 7]}").stdout
+    said = study(project, "study.space={reduce.columns.components: [16, 5000]}").stdout
     assert "candidates failed" in said
     report = json.loads((project.root / "reports" / "study.json").read_text())
     failed = [each for each in report["candidates"] if each["failures"]]
     assert failed
-    assert "prune.amount" in str(failed[0]["failures"])
+    assert "components" in str(failed[0]["failures"])
 
 
 def test_apply_without_a_study_and_of_an_unknown_id_say_what_to_do(project):
