@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +17,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 
 from tasks import pipeline
 from tasks.errors import EspalierError
+from tasks.process import live_as_long_as_parent
 
 if TYPE_CHECKING:
     from tasks.study.config import StudyConfig
@@ -187,21 +185,8 @@ def _runner(config: StudyConfig) -> TaskRunner[Any]:
     if config.runner == "threads":
         return ThreadPoolTaskRunner(max_workers=workers)
     if config.runner == "processes":
-        return ProcessPoolTaskRunner(max_workers=workers, initializer=_live_as_long_as_parent)
+        return ProcessPoolTaskRunner(max_workers=workers, initializer=live_as_long_as_parent)
     return _dask(config, workers)
-
-
-def _live_as_long_as_parent() -> None:
-    """Leave Ctrl-C to the process that leads the study, and end when that was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _dask(config: StudyConfig, workers: int) -> TaskRunner[Any]:
@@ -212,12 +197,10 @@ def _dask(config: StudyConfig, workers: int) -> TaskRunner[Any]:
             "study.runner: dask needs the extra dask (pip install -c constraints.txt -e '.[dask]'); "
             "or set processes"
         ) from error
-    if config.address is not None:
-        there: TaskRunner[Any] = DaskTaskRunner(address=config.address)
-        return there
-    cluster = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
-    here: TaskRunner[Any] = DaskTaskRunner(cluster_kwargs=cluster)
-    return here
+    here = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    options = {"cluster_kwargs": here} if config.address is None else {"address": config.address}
+    runner: TaskRunner[Any] = DaskTaskRunner(**options)
+    return runner
 
 
 def _losses() -> tuple[type[BaseException], ...]:
@@ -232,12 +215,8 @@ def _losses() -> tuple[type[BaseException], ...]:
 
 
 def _lost(job: Job, seed: int) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "arm": job.arm,
-        "name": job.name,
-        "overrides": dict(job.overrides),
-        "seed": seed,
-        "status": "failed",
-        "reason": f"its worker was lost {1 + LOSSES} times (out of memory?)",
-    }
+    from tasks.study.trial import without_figures
+
+    reason = f"its worker was lost {1 + LOSSES} times (out of memory?)"
+    labels = {"id": job.id, "arm": job.arm, "name": job.name, "overrides": dict(job.overrides)}
+    return without_figures({**labels, "seed": seed}, f"lost-{job.id}-{seed}", reason)

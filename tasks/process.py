@@ -1,13 +1,16 @@
-"""How a process that imports much keeps house, and how it ends."""
+"""How a process keeps house, when it ends, and how."""
 
 from __future__ import annotations
 
 import gc
 import logging
+import multiprocessing
 import os
+import signal
 import sys
+import threading
 
-__all__ = ["collect_seldom", "leave"]
+__all__ = ["collect_seldom", "leave", "live_as_long_as_parent"]
 
 
 def collect_seldom() -> None:
@@ -29,3 +32,16 @@ def leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def live_as_long_as_parent() -> None:
+    """Leave Ctrl-C to the process that started this one, and end when it was killed: a pool would wait on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

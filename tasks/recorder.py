@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
-import os
-import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tasks import registry, tracking
 from tasks.errors import EspalierError, lost_connection
-from tasks.process import collect_seldom, leave
+from tasks.process import collect_seldom, leave, live_as_long_as_parent
 
 if TYPE_CHECKING:
     from tasks.config import Params
@@ -54,7 +51,7 @@ class Recorder:
     def __enter__(self) -> Self:
         tracking.require_usable(self.root)
         spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_live_as_long_as_parent)
+        self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_start)
         self._pool.submit(_guarded, partial(_ready, self.root))
         return self
 
@@ -120,11 +117,7 @@ def _guarded(call: Callable[[], T]) -> T | _Refused:
         return _Refused(str(error), lost_connection(error))
 
 
-def _live_as_long_as_parent() -> None:
-    """Leave Ctrl-C to the process that started this one, and end when it was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start() -> None:
+    live_as_long_as_parent()
     collect_seldom()
     atexit.register(leave, 0)  # after all that others registered: taking MLflow apart costs half a second
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()

@@ -21,7 +21,7 @@ from tasks.study.overrides import Overrides, canonical, identity, settings
 from tasks.study.store import Store
 from tasks.study.workshop import FailedNodeError, Workshop, out_of_memory
 
-__all__ = ["latencies", "run_trial", "trial_settings"]
+__all__ = ["latencies", "run_trial", "trial_settings", "without_figures"]
 
 _MADE_BY = ("reduce", "train", "prune")
 """The stages whose time a candidate costs; the reference is everybody's."""
@@ -105,7 +105,7 @@ def _trial(
         except ConfigError as error:
             facts = [head["hashes"], params.model_dump(mode="json"), sorted(overrides.items()), seed]
             key = fingerprint(settings=["refused", facts])[:32]
-            return _ended(store, key, head, {"status": "failed", "reason": _in_one_line(error)})
+            return _kept(store, without_figures(head, key, _in_one_line(error)))
         return _computed(store, Workshop(root, changed, own), head)
 
 
@@ -122,13 +122,13 @@ def _computed(store: Store, workshop: Workshop, head: Mapping[str, Any]) -> dict
     try:
         workshop.make(LAST)
     except FailedNodeError as error:
-        return _ended(store, key, head, {"status": "failed", "reason": str(error), "nodes": workshop.ended})
+        return _kept(store, without_figures(head, key, str(error), workshop.ended))
     except (EspalierError, MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
         reason = f"out of memory: {error}"  # not kept: there may be more the next time
-        return {**head, "key": key, **_EMPTY, "status": "failed", "reason": reason, "nodes": workshop.ended}
-    return _ended(store, key, head, _outcome(workshop))
+        return without_figures(head, key, reason, workshop.ended)
+    return _kept(store, {**head, "key": key, **_EMPTY, **_outcome(workshop)})
 
 
 _EMPTY: dict[str, Any] = {
@@ -148,9 +148,27 @@ _EMPTY: dict[str, Any] = {
 """What a trial that failed has in place of figures."""
 
 
-def _ended(store: Store, key: str, head: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    result = {**head, "key": key, **_EMPTY, **found}
-    store.record(key, result)
+def without_figures(
+    head: Mapping[str, Any], key: str, reason: str, nodes: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the result of a trial that failed.
+
+    Parameters
+    ----------
+    head
+        Its id, seed, arm, name and overrides.
+    key
+        By which it is told from others.
+    reason
+        Why it failed.
+    nodes
+        Keys of the stages that had ended.
+    """
+    return {**head, "key": key, **_EMPTY, "status": "failed", "reason": reason, "nodes": dict(nodes or {})}
+
+
+def _kept(store: Store, result: dict[str, Any]) -> dict[str, Any]:
+    store.record(result["key"], result)
     return result
 
 
