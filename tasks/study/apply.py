@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from tasks.config import load_params, parse_params
-from tasks.study.overrides import canonical, settings, validated
+from tasks.study.applied import leaves
+from tasks.study.overrides import canonical, fixed, settings, validated
 
 __all__ = ["recipe_settings"]
-
-_RECIPE = ("clean", "model", "train", "reference", "reduce", "prune", "export")
 
 
 def recipe_settings(root: Path, chosen: Mapping[str, Any]) -> list[str]:
     """Return what `espalier run --set` takes so that params.yaml says what a candidate did.
 
-    Sections that no candidate may change stay as they are now; the others become what they were when the
-    study ran, with the candidate's changes.
+    What no candidate may change stays as it is now; the rest becomes what it was when the study ran, with the
+    candidate's changes.
 
     Parameters
     ----------
@@ -33,29 +32,11 @@ def recipe_settings(root: Path, chosen: Mapping[str, Any]) -> list[str]:
         When params.yaml, or the candidate, is no longer valid.
     """
     now = load_params(root)
-    wanted = validated(parse_params(chosen["base"]), chosen["overrides"]).model_dump(
-        mode="json", by_alias=True
-    )
-    have = now.model_dump(mode="json", by_alias=True)
+    then = validated(parse_params(chosen["base"]), chosen["overrides"])
+    wanted, have = (leaves(params.model_dump(mode="json", by_alias=True)) for params in (then, now))
     changes = {
         path: value
-        for section in _RECIPE
-        for path, value in _differing(wanted[section], have[section], section).items()
+        for path, value in wanted.items()
+        if not fixed(path) and (path not in have or have[path] != value)
     }
-    return settings(canonical(now, changes)) if changes else []
-
-
-def _differing(wanted: Any, have: Any, path: str) -> dict[str, Any]:
-    """Return values by path that differ; the whole section where its method does."""
-    if wanted == have:
-        return {}
-    both = isinstance(wanted, Mapping) and isinstance(have, Mapping)
-    if not both or set(wanted) != set(have) or wanted.get("method") != have.get("method"):
-        if isinstance(wanted, Mapping):
-            return {f"{path}.{key}": value for key, value in wanted.items()}
-        return {path: wanted}
-    return {
-        inner: value
-        for key in wanted
-        for inner, value in _differing(wanted[key], have[key], f"{path}.{key}").items()
-    }
+    return settings(canonical(now, changes))
