@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.session import StoppedError, ready, server
-from flows.terminal import log_to_terminal
+from flows.terminal import log_to_terminal, option_c
 
 if TYPE_CHECKING:
     from flows.compress import Compressed
@@ -103,8 +103,7 @@ def _told(params: Params, result: Compressed, root: Path, started_in: Path) -> I
 
 def _next(params: Params, result: Compressed, folder: str) -> list[str]:
     """Suggest commands: to look, and to register, to compare with the version before, or to try more."""
-    where = "" if folder == "." else f" -C {folder}"
-    registered = result.registered
+    where, registered = option_c(folder), result.registered
     if registered is None:
         return [f"espalier ui{where}", f"espalier run{where} --set registry.register=true"]
     if int(registered.version) > 1:

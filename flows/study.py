@@ -64,12 +64,13 @@ def study(root: Path) -> Studied:
     with pipeline.alone(root), noted(root, flow_run.id), pipeline.recorder(root) as recorder:
         pipeline.fetch(root)
         pipeline.clean(root)
-        search = _Search(root, load_params(root))
+        params = load_params(root)
+        search = _Search(root, params)
         trials = search.run()
         if not any(trial["status"] == "done" for trial in trials):
             raise EspalierError(_nothing(trials, search.stopped))
         timed = pipeline.time_candidates(root, trials)
-        summary = pipeline.summarise(root, timed, search.facts())
+        summary = pipeline.summarise(root, params, timed, search.facts())
         pipeline.version_study(root, summary)
         recorded = pipeline.record_study(recorder, summary)
         pipeline.show_study(summary, recorded)
@@ -149,10 +150,10 @@ class _Search:
 
 def _told(job: Job, trials: Trials) -> None:
     """Say on one line what a candidate reached."""
-    done = [trial for trial in trials if trial["status"] == "done"]
-    if not done:
-        _log.info("%-40.40s  failed: %s", job.name, trials[0]["reason"])
-        return
-    values = [trial["valid"][trial["headline"]] for trial in done]
-    size = sorted(trial["bytes"] for trial in done)[len(done) // 2]
-    _log.info("%-40.40s  valid %.4f  %10s bytes", job.name, sum(values) / len(values), f"{size:,}")
+    from tasks.study.rows import aggregate
+
+    (row,) = aggregate(trials)
+    if row.seeds:
+        _log.info("%-40.40s  valid %.4f  %10s bytes", job.name, row.valid[row.headline], f"{row.bytes:,.0f}")
+    else:
+        _log.info("%-40.40s  failed: %s", job.name, next(iter(row.failures.values())))

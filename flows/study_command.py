@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.terminal import option_c
 from tasks.errors import EspalierError
 from tasks.files import read_json
 
@@ -33,7 +34,7 @@ def tell(root: Path, found: Studied, started_in: Path, say: Callable[[str], obje
         Takes each line.
     """
     standing = found.summary.standing
-    front = [row for row in standing.rows if row.on_front]
+    front = found.summary.front
     say("")
     say(f"{'front, by validation rows':36} {'metric':>8} {'bytes':>9} {'us':>7}  {'id':8}")
     for row in front[:_MOST]:
@@ -55,9 +56,8 @@ def tell(root: Path, found: Studied, started_in: Path, say: Callable[[str], obje
     say(f"Report      {os.path.relpath(found.summary.files[0], started_in)}")
     known = " (already recorded)" if found.recorded.existing else ""
     say(f"MLflow      {found.recorded.views['front']}{known}")
-    where = os.path.relpath(root, started_in)
-    at = "" if where == "." else f" -C {where}"
-    say(f"Next        espalier study{at} --apply {' | '.join(standing.picks)} | ID")
+    where = option_c(os.path.relpath(root, started_in))
+    say(f"Next        espalier study{where} --apply {' | '.join(standing.picks)} | ID")
 
 
 def _line(row: Row) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-__all__ = ["log_to_terminal", "quiet_dvc"]
+__all__ = ["log_to_terminal", "option_c", "quiet_dvc"]
 
 
 class _Lines(logging.Formatter):
@@ -30,3 +30,8 @@ def quiet_dvc() -> None:
     """Hush what DVC reports of its own files; importing it has set its loggers up."""
     logging.getLogger("dvc").setLevel(logging.WARNING)
     logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)  # it takes over what a killed run had locked
+
+
+def option_c(folder: str) -> str:
+    """Return what a suggested command needs to find the workspace again; nothing in its own folder."""
+    return "" if folder == "." else f" -C {folder}"

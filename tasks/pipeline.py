@@ -20,7 +20,7 @@ from prefect.runtime import flow_run
 
 from tasks import versioning
 from tasks.artifacts import Layout
-from tasks.config import load_params
+from tasks.config import Params, load_params
 from tasks.errors import lost_connection
 from tasks.outcome import StageOutcome
 from tasks.result import clean_report, result_rows
@@ -169,11 +169,11 @@ def time_candidates(root: Path, trials: Sequence[dict[str, Any]]) -> list[dict[s
 
 
 @task(name="compare", **_STAGE)
-def summarise(root: Path, trials: Sequence[dict[str, Any]], facts: dict[str, Any]) -> Summary:
+def summarise(root: Path, params: Params, trials: Sequence[dict[str, Any]], facts: dict[str, Any]) -> Summary:
     """Rank the candidates, judge what was gained, and write the study's report and tables."""
     from tasks.study.summary import write_study
 
-    return write_study(root, trials, load_params(root), facts)
+    return write_study(root, trials, params, facts)
 
 
 @task(name="version study", **_STAGE)
@@ -188,9 +188,7 @@ def record_study(recorder: Recorder, summary: Summary) -> RecordedStudy:
     """Record the study in MLflow, a run for each candidate."""
     from tasks.tracking import Study
 
-    study = Study(
-        load_params(recorder.root), summary.standing, summary.verdicts, summary.figures, summary.files
-    )
+    study = Study(summary.params, summary.standing, summary.verdicts, summary.figures, summary.files)
     lock = versioning.lock_hashes(recorder.root)
     return recorder.record_study(study, flow_run_id=flow_run.id, lock=lock)
 
@@ -199,9 +197,7 @@ def record_study(recorder: Recorder, summary: Summary) -> RecordedStudy:
 def show_study(summary: Summary, recorded: RecordedStudy) -> None:
     """Leave the front and the way to everything else in the Prefect UI."""
     front = [
-        {"candidate": row.name, "id": row.id, "rank": row.rank, "bytes": row.bytes}
-        for row in summary.standing.rows
-        if row.on_front
+        {"candidate": row.name, "id": row.id, "rank": row.rank, "bytes": row.bytes} for row in summary.front
     ]
     create_table_artifact(front, key="front", description="No other candidate is better in every objective")
     create_markdown_artifact("\n".join(f"- {text}" for text in summary.verdicts), key="verdicts")
