@@ -147,16 +147,9 @@ def _floor(seed: _Seed) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Recording(Bench):
-    """Makes each candidate once, before and after recovery."""
+    """Lets each candidate recover once."""
 
     made: dict[Setting, Made] = field(default_factory=dict)
-    probed: dict[Setting, Made] = field(default_factory=dict)
-
-    def probe(self, setting: Setting) -> Made:
-        """Make it, or recall it."""
-        if setting not in self.probed:
-            self.probed[setting] = super().probe(setting)
-        return self.probed[setting]
 
     def recover(self, setting: Setting) -> Made:
         """Make it, or recall it."""

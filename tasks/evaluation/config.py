@@ -6,29 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tasks.metrics.names import MetricName
 from tasks.settings import Section
 
-__all__ = ["EvaluateConfig", "MeasureConfig", "MetricName"]
+__all__ = ["EvaluateConfig", "MeasureConfig"]
 
-MetricName = Literal[
-    "auto",
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "log_loss",
-    "roc_auc",
-    "ece",
-    "r2",
-    "rmse",
-    "mae",
-]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class EvaluateConfig(Section):
     """How the exported models are judged on the test rows."""
 
-    metric: MetricName = Field("auto", description="Headline metric; auto: accuracy, or r2 for regression.")
+    metric: Literal["auto", MetricName] = Field(
+        "auto", description="Headline metric; auto: accuracy, or r2 for regression."
+    )
     margin: float = Field(
         0.01,
         ge=0,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import shutil
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,8 +38,9 @@ from tasks.search.config import BudgetedConfig, PruneSection
 from tasks.search.luck import settled
 from tasks.search.problem import Problem
 from tasks.search.steps import PruneStep, prune_in_steps, prune_one
-from tasks.search.told import COLUMNS, WIDTH
+from tasks.search.told import COLUMNS
 from tasks.stages.common import declared_deps, stage_main, timed
+from tasks.stages.prune_told import say, tell
 from tasks.training.batching import Tensors
 from tasks.training.checkpoint import Checkpoint
 from tasks.training.device import runtime
@@ -94,7 +93,7 @@ def run(root: Path) -> None:
         tried = pd.DataFrame(report.get("candidates", []), columns=list(COLUMNS))
         artifacts.write_csv(layout.plot("candidates"), tried)
         shutil.rmtree(folder, ignore_errors=True)
-    _tell(report)
+    tell(report)
 
 
 def _load(layout: Layout, params: Params) -> _Inputs:
@@ -163,7 +162,7 @@ def _prune(inputs: _Inputs, params: Params, root: Path, folder: Path) -> Pruned:
     """Prune by the amount, or by the largest one that stays within the tolerance of the reference."""
     config, network = params.prune, inputs.graph.network
     if params.train.loader == "stream" and _would_mix(config):
-        _say("rows are mixed in memory (finetune.mixup): streamed ones are used as they are")
+        say("rows are mixed in memory (finetune.mixup): streamed ones are used as they are")
     prune_step = _pruner(inputs, params, root, folder)
     if isinstance(config, NoPruneConfig):
         return prune_step(0, config, None)
@@ -277,30 +276,6 @@ def _sensitivity(inputs: _Inputs, params: Params) -> Curves:
 
 def _rival(inputs: _Inputs) -> Teacher:
     return Teacher(inputs.reference.network, inputs.full["train"])
-
-
-def _tell(report: dict[str, Any]) -> None:
-    for probe in report["probes"]:
-        _say(f"auto: amount {probe['amount']:g} scores {probe['score']:.4f} on validation rows")
-    searched = "candidates" in report  # the search has told its notes
-    for note in [] if searched else report["notes"]:
-        _say(note)
-    if removed := report["columns_removed"]:
-        shown = ", ".join(removed[:8]) + (f" and {len(removed) - 8} more" if len(removed) > 8 else "")
-        _say(f"{len(removed)} columns are no longer read: {shown}")
-    zeros = report["parameters_after"] - report["nonzeros_after"]
-    counted = (
-        f"{report['parameters_before']:,} parameters to {report['parameters_after']:,}"
-        + (f", {zeros:,} of them zero" if zeros else "")
-        + f", validation {report['metric']} {report['valid_metric']:.4f}"
-    )
-    _say(counted if searched else f"amount {report['amount']:g}: {counted}")
-
-
-def _say(text: str) -> None:
-    """Log a sentence in lines that fit a terminal."""
-    for line in textwrap.wrap(text, WIDTH):
-        log.info("%s", line)
 
 
 if __name__ == "__main__":

@@ -9,26 +9,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tasks.errors import Problem
+from tasks.metrics.names import MetricName
 from tasks.schema import nearest, parse_section
 from tasks.settings import Section
 
 __all__ = ["Bound", "Cases", "Choice", "Listed", "Objective", "Ranged", "StudyConfig"]
 
-Objective = Literal[
-    "metric",
-    "bytes",
-    "macs",
-    "latency_us",
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "log_loss",
-    "roc_auc",
-    "ece",
-    "r2",
-    "rmse",
-    "mae",
-]
+Objective = Literal["metric", "bytes", "macs", "latency_us", MetricName]
 """What candidates are compared by; `metric` is the headline of section evaluate, on validation rows."""
 
 Conditions: TypeAlias = dict[str, Any]
