@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.crew import Crew, Job, Stop, Trials
 from flows.unfinished import noted
-from flows.workers import Job, Stop, Trials, computed
+from flows.workers import computed, crew_of
 from tasks import pipeline
 from tasks.artifacts import Layout
 from tasks.config import Params, load_params
@@ -103,24 +104,25 @@ class _Search:
 
         began = time.monotonic()
         proposals = Proposals(self.params, read_facts(self.root))
+        crew = crew_of(self.root, self.params.study)
         stop = Stop(Layout(self.root).state / "study" / "stop")
         stop.clear()
         _log.info("study      up to %d candidates x %d seeds", proposals.most, self.params.study.seeds)
         try:
-            self._rounds(proposals, stop, began)
+            self._rounds(proposals, crew, stop, began)
         finally:
             stop.clear()
             worker.stop()
         self.notes, self.seconds = proposals.notes, time.monotonic() - began
         return self.trials
 
-    def _rounds(self, proposals: Proposals, stop: Stop, began: float) -> None:
+    def _rounds(self, proposals: Proposals, crew: Crew, stop: Stop, began: float) -> None:
         while not stop.asked:
             batch = proposals.batch()
             if not batch:
                 return
             jobs = [self._job(one) for one in batch]
-            found = computed(self.root, self.params.study, jobs, stop, _told, self._deadline(began))
+            found = computed(crew, jobs, stop, _told, self._deadline(began))
             self.trials += [trial for trials in found.values() for trial in trials]
             proposals.tell(trial for trials in found.values() for trial in trials)
             if left := len(jobs) - len(found):

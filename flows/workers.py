@@ -1,91 +1,43 @@
-"""Who computes a study's candidates: threads or processes of this machine, or a Dask cluster."""
+"""A study's candidates computed side by side, begun again where a worker is lost, ended early on demand."""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from prefect.futures import PrefectFuture
-from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from tasks import pipeline
-from tasks.errors import EspalierError
-from tasks.process import live_as_long_as_parent
+from flows.crew import Crew, Job, Stop, Trials, losses
 
 if TYPE_CHECKING:
     from tasks.study.config import StudyConfig
 
-__all__ = ["LOSSES", "Job", "Stop", "Trials", "computed"]
+__all__ = ["LOSSES", "computed", "crew_of"]
 
 LOSSES = 2
 """Times that a candidate may lose its worker before it counts as failed."""
 
 _PATIENCE = 0.5
-Trials = list[dict[str, Any]]
 
 _log = logging.getLogger("espalier.stage")
 
 
-@dataclass(frozen=True)
-class Job:
-    """A candidate as a worker gets it.
+def crew_of(root: Path, config: StudyConfig) -> Crew:
+    """Return the workers that section `study` asks for."""
+    if config.runner != "dask" or config.address is None:
+        return Crew(root, config)
+    from flows.cluster import Cluster
 
-    Attributes
-    ----------
-    id, arm, name : str
-    overrides : mapping
-        Paths of params.yaml with their values.
-    seeds : tuple of int
-    """
-
-    id: str
-    arm: str
-    name: str
-    overrides: Mapping[str, Any]
-    seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A file that tells workers, wherever they run, to begin nothing more.
-
-    Attributes
-    ----------
-    path : Path
-    """
-
-    path: Path
-
-    def ask(self, why: str) -> None:
-        """Let the trials at work end, and none begin."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(why, encoding="utf-8")
-
-    @property
-    def why(self) -> str:
-        """Why it was asked for."""
-        return self.path.read_text(encoding="utf-8") if self.asked else ""
-
-    def clear(self) -> None:
-        """Forget an earlier request."""
-        self.path.unlink(missing_ok=True)
-
-    @property
-    def asked(self) -> bool:
-        """Whether workers are told."""
-        return self.path.exists()
+    return Cluster(root, config)
 
 
 def computed(
-    root: Path,
-    config: StudyConfig,
+    crew: Crew,
     jobs: Sequence[Job],
     stop: Stop,
     say: Callable[[Job, Trials], None],
@@ -97,8 +49,7 @@ def computed(
 
     Parameters
     ----------
-    root : Path
-        Workspace.
+    crew : Crew
     jobs : sequence of Job
     stop : Stop
     say : callable
@@ -116,7 +67,7 @@ def computed(
     for _ in range(1 + LOSSES):
         if not left or stop.asked:
             break
-        for job, trials in _round(root, config, left, stop, deadline):
+        for job, trials in _round(crew, left, stop, deadline):
             found[job.id] = trials
             say(job, trials)
         left = [job for job in left if job.id not in found]
@@ -128,25 +79,51 @@ def computed(
 
 
 def _round(
-    root: Path, config: StudyConfig, jobs: Iterable[Job], stop: Stop, deadline: float | None
+    crew: Crew, jobs: Sequence[Job], stop: Stop, deadline: float | None
 ) -> Iterator[tuple[Job, Trials]]:
     """Yield candidates as they end; those whose worker is lost are not among them."""
-    with _runner(config) as runner:
-        futures: dict[PrefectFuture[Any], Job] = {}
-        for job in jobs:
-            task = pipeline.candidate.with_options(task_run_name=job.name.replace("{", "(").replace("}", ")"))
-            futures[runner.submit(task, _arguments(root, job, stop))] = job
-        for future in _ended(list(futures), stop, deadline):
+    known = {job.id: crew.known(job) for job in jobs}
+    left = [(job, _rest(job, known[job.id])) for job in jobs]
+    yield from ((job, known[job.id]) for job, rest in left if not rest.seeds)
+    begin = [(job, rest) for job, rest in left if rest.seeds]
+    if not begin:
+        return
+    with crew.at_work() as runner:
+        futures = {crew.submit(runner, rest, stop): job for job, rest in begin}
+
+        def ask(why: str) -> None:
+            stop.ask(why)
+            crew.halt(runner, futures)
+
+        for future in _ended(list(futures), stop, ask, deadline):
             try:
-                trials = future.result()
-            except _losses():
+                trials = crew.received(runner, future.result())
+            except losses():
+                continue
+            except KeyboardInterrupt:
+                _interrupted(stop, ask)
                 continue
             if trials:
-                yield futures[future], trials
+                job = futures[future]
+                yield job, sorted([*known[job.id], *trials], key=lambda trial: int(trial["seed"]))
+
+
+def _rest(job: Job, known: Trials) -> Job:
+    """Return a candidate without the seeds that are known."""
+    ended = {trial["seed"] for trial in known}
+    return replace(job, seeds=tuple(seed for seed in job.seeds if seed not in ended))
+
+
+def _interrupted(stop: Stop, ask: Callable[[str], None]) -> None:
+    """At the first Ctrl-C have trials at work end; the second one is raised."""
+    if stop.asked:
+        raise KeyboardInterrupt
+    _log.info("stopping: trials at work end first; Ctrl-C again drops them")
+    ask("stopped by Ctrl-C")
 
 
 def _ended(
-    futures: list[PrefectFuture[Any]], stop: Stop, deadline: float | None
+    futures: list[PrefectFuture[Any]], stop: Stop, ask: Callable[[str], None], deadline: float | None
 ) -> Iterator[PrefectFuture[Any]]:
     """Yield futures as they end, asking for an end to it all on Ctrl-C and at the deadline."""
     ended: SimpleQueue[PrefectFuture[Any]] = SimpleQueue()
@@ -154,64 +131,17 @@ def _ended(
         future.add_done_callback(ended.put)
     left = len(futures)
     while left:
-        if deadline is not None and time.monotonic() > deadline and not stop.asked:
-            stop.ask("study.seconds have passed")
         try:
+            if deadline is not None and time.monotonic() > deadline and not stop.asked:
+                ask("study.seconds have passed")
             future = ended.get(timeout=_PATIENCE)
         except Empty:
             continue
         except KeyboardInterrupt:
-            if stop.asked:
-                raise
-            stop.ask("stopped by Ctrl-C")
-            _log.info("stopping: trials at work end first; Ctrl-C again drops them")
+            _interrupted(stop, ask)
             continue
         left -= 1
         yield future
-
-
-def _arguments(root: Path, job: Job, stop: Stop) -> dict[str, Any]:
-    return {
-        "root": root,
-        "overrides": dict(job.overrides),
-        "seeds": list(job.seeds),
-        "labels": {"arm": job.arm, "name": job.name},
-        "stop": stop.path,
-    }
-
-
-def _runner(config: StudyConfig) -> TaskRunner[Any]:
-    workers = config.workers or os.cpu_count() or 1
-    if config.runner == "threads":
-        return ThreadPoolTaskRunner(max_workers=workers)
-    if config.runner == "processes":
-        return ProcessPoolTaskRunner(max_workers=workers, initializer=live_as_long_as_parent)
-    return _dask(config, workers)
-
-
-def _dask(config: StudyConfig, workers: int) -> TaskRunner[Any]:
-    try:
-        from prefect_dask.task_runners import DaskTaskRunner
-    except ImportError as error:
-        raise EspalierError(
-            "study.runner: dask needs the extra dask (pip install -c constraints.txt -e '.[dask]'); "
-            "or set processes"
-        ) from error
-    here = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
-    options = {"cluster_kwargs": here} if config.address is None else {"address": config.address}
-    runner: TaskRunner[Any] = DaskTaskRunner(**options)
-    return runner
-
-
-def _losses() -> tuple[type[BaseException], ...]:
-    """What a future raises whose worker is gone."""
-    from tasks.study.worker import WorkerLostError
-
-    try:
-        from distributed import CancelledError, KilledWorker
-    except ImportError:
-        return (BrokenProcessPool, WorkerLostError)
-    return (BrokenProcessPool, WorkerLostError, KilledWorker, CancelledError)
 
 
 def _lost(job: Job, seed: int) -> dict[str, Any]:

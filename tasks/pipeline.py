@@ -26,8 +26,10 @@ from tasks.outcome import StageOutcome
 from tasks.result import clean_report, result_rows
 
 if TYPE_CHECKING:
+    from tasks.away import Made
     from tasks.recorder import Recorder
     from tasks.registry import Registered
+    from tasks.study.private import Parcel
     from tasks.study.summary import Summary
     from tasks.tracking import Recorded, RecordedStudy
 
@@ -35,6 +37,7 @@ __all__ = [
     "STAGES",
     "alone",
     "candidate",
+    "candidate_away",
     "clean",
     "evaluate",
     "fetch",
@@ -158,6 +161,20 @@ def candidate(
     from tasks.study.trial import run_trial
 
     return [run_trial(root, overrides, seed, **labels) for seed in seeds if not stop.exists()]
+
+
+@task(name="candidate", **_STAGE)
+def candidate_away(
+    sent: Parcel,
+    offered: versioning.Offer | None,
+    overrides: dict[str, Any],
+    seeds: list[int],
+    labels: dict[str, str],
+) -> Made:
+    """Compute one candidate of a study in a worker of a cluster, whose disk may be another."""
+    from tasks.away import compute
+
+    return compute(sent, offered, overrides, seeds, labels)
 
 
 @task(name="time candidates", **_STAGE)

@@ -13,13 +13,14 @@ from ruamel.yaml import YAML
 from tasks.config import Params
 from tasks.files import fingerprint
 
-__all__ = ["LAST", "Step", "code_hash", "content", "graph_file", "keys", "steps"]
+__all__ = ["LAST", "PROJECT", "Step", "code_hash", "content", "graph_file", "keys", "module_file", "steps"]
 
 LAST = "evaluate"
 """The stage a trial ends with; what differs from run to run (`measure`) is not part of one."""
 
 _GIVEN = "fetch"
-_PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[2]
+"""Where this process's own code is."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Step:
 def graph_file(root: Path) -> Path:
     """Return the workspace's dvc.yaml, else the project's, whose stages it then has."""
     own = root / "dvc.yaml"
-    return own if own.exists() else _PROJECT / "dvc.yaml"
+    return own if own.exists() else PROJECT / "dvc.yaml"
 
 
 def steps(root: Path) -> dict[str, Step]:
@@ -90,7 +91,7 @@ def _step(name: str, stage: Mapping[str, Any], owner: Mapping[str, str]) -> Step
     words = stage["cmd"].split()
     place = words.index("-m") + 1
     deps = _paths(stage.get("deps", ()))
-    code = {dep: module for dep in deps if (module := _module_file(dep))}
+    code = {dep: module for dep in deps if (module := module_file(dep))}
     read = {dep: made for dep in deps if (made := _made_by(dep, owner))}
     return Step(
         name,
@@ -112,7 +113,7 @@ def _outs(stage: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(path for kind in ("outs", "metrics", "plots") for path in _paths(stage.get(kind, ())))
 
 
-def _module_file(dep: str) -> str | None:
+def module_file(dep: str) -> str | None:
     """Return a module of this project as seen from its root, however dvc.yaml writes it; None for data."""
     parts = [part for part in Path(dep).parts if part != ".."]
     return "/".join(parts) if parts[0] == "tasks" and dep.endswith(".py") else None
@@ -127,7 +128,7 @@ def _made_by(dep: str, owner: Mapping[str, str]) -> str | None:
 @lru_cache(maxsize=64)
 def code_hash(modules: tuple[str, ...]) -> str:
     """Hash the modules of this process's own code; once, for it keeps what it has imported."""
-    return fingerprint(*(_PROJECT / module for module in modules), settings=modules)
+    return fingerprint(*(PROJECT / module for module in modules), settings=modules)
 
 
 def content(path: Path) -> str:

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from tasks.files import read_json, write_text
 from tasks.layout import Layout
-from tasks.study.nodes import Step
+from tasks.study.nodes import PROJECT, Step, module_file
 
 __all__ = ["adopt", "assemble", "execute", "recorded", "seconds"]
 
@@ -91,8 +91,14 @@ def recorded(root: Path, step: Step, text: str) -> bool:
     ours, made = _yaml(text), entry.get("params", {}).get("params.yaml", {})
     files = [*entry.get("deps", ()), *entry.get("outs", ())]
     return all(made.get(name) == ours.get(name) for name in step.sections) and all(
-        _md5(root / file["path"]) == file["md5"] for file in files
+        _md5(_place(root, file["path"])) == file["md5"] for file in files
     )
+
+
+def _place(root: Path, path: str) -> Path:
+    """Return where a file of dvc.lock is; a module is one of this process's own code."""
+    module = module_file(path)
+    return root / path if module is None else PROJECT / module
 
 
 def adopt(root: Path, step: Step, sandbox: Path) -> None:

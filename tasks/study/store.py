@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import EspalierError
-from tasks.files import read_json, write_json
+from tasks.files import read_json, write_bytes, write_json
 from tasks.layout import Layout
 
 __all__ = ["Store"]
@@ -92,11 +92,14 @@ class Store:
             (unfinished / out).parent.mkdir(parents=True, exist_ok=True)
             (work / out).rename(unfinished / out)
         write_json(unfinished / _FACTS, facts)
+        self._place(unfinished, key)
+        shutil.rmtree(work, ignore_errors=True)
+
+    def _place(self, unfinished: Path, key: str) -> None:
         for file in unfinished.rglob("*"):
             if file.is_file() and file.stat().st_size >= _LARGE:
                 self._keep_once(file)
         unfinished.rename(self.node(key))
-        shutil.rmtree(work, ignore_errors=True)
 
     def _keep_once(self, file: Path) -> None:
         """Make `file` a hard link to the kept file of its content, where the file system has such links."""
@@ -111,6 +114,23 @@ class Store:
                 twin.unlink(missing_ok=True)
                 os.link(kept, twin)
                 twin.replace(file)
+
+    def packed(self, key: str) -> dict[str, bytes]:
+        """Return a finished node's files, to be sent to another disk."""
+        node = self.node(key)
+        files = (path for path in sorted(node.rglob("*")) if path.is_file())
+        return {path.relative_to(node).as_posix(): path.read_bytes() for path in files}
+
+    def unpacked(self, key: str, files: Mapping[str, bytes]) -> None:
+        """Make a node of the files of one on another disk, unless it has come to be here."""
+        with self.locked(key):
+            if self.facts(key) is not None:
+                return
+            unfinished = self.folder / "nodes" / f".{key}"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            for path, data in files.items():
+                write_bytes(unfinished / path, data)
+            self._place(unfinished, key)
 
     def trial(self, key: str) -> dict[str, Any] | None:
         """Return a trial that ended."""

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tasks.study.overrides import Overrides, canonical, identity, settings
 from tasks.study.store import Store
 from tasks.study.workshop import FailedNodeError, Workshop, out_of_memory
 
-__all__ = ["latencies", "run_trial", "trial_settings", "without_figures"]
+__all__ = ["known_trial", "latencies", "run_trial", "trial_settings", "without_figures"]
 
 _MADE_BY = ("reduce", "train", "prune")
 """The stages whose time a candidate costs; the reference is everybody's."""
@@ -82,10 +83,48 @@ def run_trial(
     return worker.trial({**call, "base": base})
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A trial before it is computed: what names it, and what would compute it, or why nothing can."""
+
+    head: Mapping[str, Any]
+    key: str
+    workshop: Workshop | None
+    refusal: str = ""
+
+
+def known_trial(
+    root: str | Path, overrides: Overrides, seed: int, *, arm: str = "", name: str = ""
+) -> tuple[str, dict[str, Any] | None]:
+    """Return the key of a trial, and the trial where it has been computed.
+
+    Parameters
+    ----------
+    root, overrides, seed, arm, name
+        As `run_trial` takes them.
+    """
+    asked = _asked(Path(root), overrides, seed, {"arm": arm, "name": name}, None)
+    return asked.key, _known(Store(Path(root)), asked)
+
+
+def _known(store: Store, asked: _Asked) -> dict[str, Any] | None:
+    found = store.trial(asked.key)
+    return None if found is None else {**found, **asked.head}
+
+
 def _trial(
     root: Path, overrides: Overrides, seed: int, labels: Mapping[str, str], base: str | None
 ) -> dict[str, Any]:
-    layout, store = Layout(root), Store(root)
+    store = Store(root)
+    with store.in_use(), _without_bars():
+        asked = _asked(root, overrides, seed, labels, base)
+        return _known(store, asked) or _computed(store, asked)
+
+
+def _asked(
+    root: Path, overrides: Overrides, seed: int, labels: Mapping[str, str], base: str | None
+) -> _Asked:
+    layout = Layout(root)
     raw = {path.name: content(present(path)) for path in (layout.raw, layout.raw_meta)}
     text = layout.params.read_text(encoding="utf-8") if base is None else base
     _, params = overridden(text, ())
@@ -99,14 +138,15 @@ def _trial(
             "code": code_hash(_modules(root))[:32],
         },
     }
-    with store.in_use(), _without_bars():
-        try:
-            changed, own = overridden(text, trial_settings(params, overrides, seed))
-        except ConfigError as error:
-            facts = [head["hashes"], params.model_dump(mode="json"), sorted(overrides.items()), seed]
-            key = fingerprint(settings=["refused", facts])[:32]
-            return _kept(store, without_figures(head, key, _in_one_line(error)))
-        return _computed(store, Workshop(root, changed, own), head)
+    try:
+        changed, own = overridden(text, trial_settings(params, overrides, seed))
+    except ConfigError as error:
+        facts = [head["hashes"], params.model_dump(mode="json"), sorted(overrides.items()), seed]
+        key = fingerprint(settings=["refused", facts])[:32]
+        return _Asked(head, key, None, _in_one_line(error))
+    workshop = Workshop(root, changed, own)
+    key = fingerprint(settings=[workshop.keys[LAST], head["id"], seed])[:32]
+    return _Asked(head, key, workshop)
 
 
 def _modules(root: Path) -> tuple[str, ...]:
@@ -114,11 +154,10 @@ def _modules(root: Path) -> tuple[str, ...]:
     return tuple(sorted({file for step in steps(root).values() for file in step.code}))
 
 
-def _computed(store: Store, workshop: Workshop, head: Mapping[str, Any]) -> dict[str, Any]:
-    key = fingerprint(settings=[workshop.keys[LAST], head["id"], head["seed"]])[:32]
-    known = store.trial(key)
-    if known is not None:
-        return {**known, **head}
+def _computed(store: Store, asked: _Asked) -> dict[str, Any]:
+    head, key, workshop = asked.head, asked.key, asked.workshop
+    if workshop is None:
+        return _kept(store, without_figures(head, key, asked.refusal))
     try:
         workshop.make(LAST)
     except FailedNodeError as error:

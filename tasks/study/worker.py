@@ -23,7 +23,7 @@ from typing import Any, TextIO
 
 from tasks.errors import EspalierError
 
-__all__ = ["WorkerLostError", "main", "stop", "trial"]
+__all__ = ["WorkerLostError", "main", "stop", "stop_idle", "trial"]
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _TRIES = 2
@@ -140,6 +140,16 @@ def stop() -> None:
         ending = list(_all)
         _idle.clear()
         _all.clear()
+    for worker in ending:
+        worker.end()
+
+
+def stop_idle() -> None:
+    """End those of these processes that nobody waits for."""
+    with _taking:
+        ending = list(_idle)
+        _idle.clear()
+        _all.difference_update(ending)
     for worker in ending:
         worker.end()
 

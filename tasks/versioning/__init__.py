@@ -2,6 +2,7 @@
 
 from tasks.outcome import StageOutcome
 from tasks.versioning.content import lock_hashes, push, refresh_source, remote, source_changed
+from tasks.versioning.exchange import Offer, collect, offer
 from tasks.versioning.plan import plan
 from tasks.versioning.repository import (
     busy,
@@ -15,11 +16,14 @@ from tasks.versioning.stage import run_stage
 from tasks.versioning.tracked import track
 
 __all__ = [
+    "Offer",
     "StageOutcome",
     "busy",
+    "collect",
     "init_workspace",
     "kept_open",
     "lock_hashes",
+    "offer",
     "plan",
     "push",
     "refresh_source",

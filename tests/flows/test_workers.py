@@ -1,4 +1,5 @@
-from flows.workers import Job, _lost
+from flows.crew import Job
+from flows.workers import _lost
 from tasks.config import Params
 from tasks.study.summary import summarise
 from tests.study.made import scored
