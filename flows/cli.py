@@ -93,6 +93,9 @@ def study(
             help="knee, smallest, fastest, best or an id of the last study: make it the recipe, and run.",
         ),
     ] = None,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Free the space of what no study from here on can use.")
+    ] = False,
 ) -> None:
     """Try the candidates of section `study`, and compare them; or make one of them the recipe."""
     from flows import study_command
@@ -100,14 +103,16 @@ def study(
     started_in = Path.cwd()
     shortcuts = {"study.candidates": candidates, "study.seeds": seeds}
     wanted = [*(settings or []), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
+    alone = "--clean" if clean else "--apply"
+    if (clean or apply is not None) and (wanted or (clean and apply is not None)):
+        raise EspalierError(f"{alone}: takes the last study as it is; leave out all options but -C")
     if apply is not None:
-        if wanted:
-            raise EspalierError(
-                "--apply: takes the last study as it is; leave out --set, --candidates, --seeds"
-            )
         run(folder, study_command.applied(folder.resolve(), apply))
         return
     root = _workspace(folder)
+    if clean:
+        study_command.clean(root, typer.echo)
+        return
     from tasks.config import load_params
 
     load_params(root, wanted)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flows.study import Studied
     from tasks.study.rows import Row
 
-__all__ = ["applied", "tell"]
+__all__ = ["applied", "clean", "tell"]
 
 _MOST = 12
 
@@ -66,6 +66,26 @@ def _line(row: Row) -> str:
     size = "-" if row.bytes is None else f"{row.bytes:,.0f}"
     wait = "-" if row.latency_us is None else f"{row.latency_us:.1f}"
     return f"{row.name[:36]:36} {reached:>8} {size:>9} {wait:>7}  {row.id:8}"
+
+
+def clean(root: Path, say: Callable[[str], object]) -> None:
+    """Remove what studies computed and none will read again: of other data or code, or of killed processes.
+
+    Raises
+    ------
+    EspalierError
+        While a study, or a run, is under way here.
+    """
+    from tasks import versioning
+    from tasks.study.store import Store
+    from tasks.study.trial import current_hashes
+
+    store = Store(root)
+    with versioning.workspace_lock(root):
+        trials, now = store.trials(), current_hashes(root)
+        kept = [trial["key"] for trial in trials if trial.get("hashes") == now]
+        freed = store.prune(kept)
+    say(f"{freed:,} bytes freed; {len(kept)} of {len(trials)} trials kept: those of this data and this code")
 
 
 def applied(root: Path, choice: str) -> list[str]:

@@ -22,7 +22,7 @@ from tasks.study.overrides import Overrides, canonical, identity, settings
 from tasks.study.store import Store
 from tasks.study.workshop import FailedNodeError, Workshop, out_of_memory
 
-__all__ = ["known_trial", "latencies", "run_trial", "trial_settings", "without_figures"]
+__all__ = ["current_hashes", "known_trial", "latencies", "run_trial", "trial_settings", "without_figures"]
 
 _MADE_BY = ("reduce", "train", "prune")
 """The stages whose time a candidate costs; the reference is everybody's."""
@@ -124,19 +124,14 @@ def _trial(
 def _asked(
     root: Path, overrides: Overrides, seed: int, labels: Mapping[str, str], base: str | None
 ) -> _Asked:
-    layout = Layout(root)
-    raw = {path.name: content(present(path)) for path in (layout.raw, layout.raw_meta)}
-    text = layout.params.read_text(encoding="utf-8") if base is None else base
+    text = Layout(root).params.read_text(encoding="utf-8") if base is None else base
     _, params = overridden(text, ())
     head = {
         "id": identity(params, overrides),
         "seed": seed,
         **labels,
         "overrides": dict(overrides),
-        "hashes": {
-            "data": fingerprint(settings=raw)[:32],
-            "code": code_hash(_modules(root))[:32],
-        },
+        "hashes": current_hashes(root),
     }
     try:
         changed, own = overridden(text, trial_settings(params, overrides, seed))
@@ -147,6 +142,13 @@ def _asked(
     workshop = Workshop(root, changed, own)
     key = fingerprint(settings=[workshop.keys[LAST], head["id"], seed])[:32]
     return _Asked(head, key, workshop)
+
+
+def current_hashes(root: Path) -> dict[str, str]:
+    """Return hashes of the raw rows and of the code that a trial made now would rest on."""
+    layout = Layout(root)
+    raw = {path.name: content(present(path)) for path in (layout.raw, layout.raw_meta)}
+    return {"data": fingerprint(settings=raw)[:32], "code": code_hash(_modules(root))[:32]}
 
 
 def _modules(root: Path) -> tuple[str, ...]:

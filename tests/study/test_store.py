@@ -87,3 +87,14 @@ def test_a_lock_makes_another_thread_wait(tmp_path):
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+def test_a_node_that_is_packed_is_the_same_where_it_is_unpacked(tmp_path):
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    publish(there, "a", weights=BIG, small=b"1")
+    write_bytes(here.folder / "nodes" / ".a" / "out" / "half", b"")
+    here.unpacked("a", there.packed("a"))
+    assert here.packed("a") == there.packed("a")
+    assert here.facts("a") == there.facts("a")
+    here.unpacked("a", {"node.json": b"{}"})
+    assert here.packed("a") == there.packed("a")

@@ -12,7 +12,7 @@ from tasks.layout import Layout
 from tasks.stages import prune, reduce
 from tasks.study.overrides import identity
 from tasks.study.store import Store
-from tasks.study.trial import run_trial, trial_settings
+from tasks.study.trial import known_trial, run_trial, trial_settings
 
 HALF = {"prune.amount": 0.5}
 
@@ -154,3 +154,13 @@ def test_pruning_the_store_keeps_what_finished_trials_need(copied, monkeypatch):
     assert Store(root).prune() == 0
     monkeypatch.setattr("tasks.study.workshop.Workshop.make", None)
     assert run_trial(root, HALF, 0)["status"] == "done"
+
+
+@pytest.mark.parametrize("change", [HALF, {"prune.amount": 1.5}])
+def test_a_trial_is_known_by_its_key_before_and_after_it_is_computed(copied, change):
+    root = copied()
+    key, found = known_trial(root, change, 1)
+    assert found is None
+    result = run_trial(root, change, 1, arm="pruning", name="it")
+    assert known_trial(root, change, 1, arm="pruning", name="it") == (key, result)
+    assert result["key"] == key
