@@ -105,7 +105,7 @@ def study(
     wanted = [*(settings or []), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
     alone = "--clean" if clean else "--apply"
     if (clean or apply is not None) and (wanted or (clean and apply is not None)):
-        raise EspalierError(f"{alone}: takes the last study as it is; leave out all options but -C")
+        raise EspalierError(f"{alone}: stands alone; leave out all options but -C")
     if apply is not None:
         run(folder, study_command.applied(folder.resolve(), apply))
         return

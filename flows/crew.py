@@ -107,7 +107,13 @@ class Crew:
             return ThreadPoolTaskRunner(max_workers=workers)
         if self.config.runner == "processes":
             return ProcessPoolTaskRunner(max_workers=workers, initializer=live_as_long_as_parent)
-        here = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+        here = {
+            "n_workers": workers,
+            "threads_per_worker": 1,
+            "host": "127.0.0.1",
+            "dashboard_address": "127.0.0.1:0",
+            "preload": ["tasks.process"],
+        }
         return dask_runner(cluster_kwargs=here)
 
     def known(self, job: Job) -> Trials:

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 
-__all__ = ["collect_seldom", "leave", "live_as_long_as_parent"]
+__all__ = ["collect_seldom", "dask_setup", "leave", "live_as_long_as_parent"]
 
 
 def collect_seldom() -> None:
@@ -38,6 +38,11 @@ def live_as_long_as_parent() -> None:
     """Leave Ctrl-C to the process that started this one, and end when it was killed: a pool would wait on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def dask_setup(_worker: object) -> None:
+    """Leave Ctrl-C to the process that made the cluster; Dask calls this in each worker it preloads."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end_with_parent() -> None:
