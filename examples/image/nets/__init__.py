@@ -1,0 +1,1 @@
+"""The workspace's own networks: `build(input_shape, outputs)` returns a torch.nn.Module."""
