@@ -74,6 +74,7 @@ def _mlflow(root: Path, say: Callable[[str], object], noted: ExitStack) -> list[
     from tasks.tracking import links
 
     tracking.prepare(root)
+    noted.enter_context(tracking.shared(root))
     port = free_port(MLFLOW_PORT)
     say(f"MLflow   http://127.0.0.1:{port}{_LANDING}")
     noted.enter_context(links.served(root, f"http://127.0.0.1:{port}"))

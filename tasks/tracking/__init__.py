@@ -3,7 +3,7 @@
 from tasks.tracking.compare import Comparison, compare
 from tasks.tracking.model import warm_up
 from tasks.tracking.record import Recorded, record
-from tasks.tracking.store import prepare, require_usable, tracking_uri
+from tasks.tracking.store import prepare, require_usable, shared, tracking_uri
 from tasks.tracking.study import RecordedStudy, Study, record_study
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "record",
     "record_study",
     "require_usable",
+    "shared",
     "tracking_uri",
     "warm_up",
 ]

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from tasks.artifacts import Layout
 from tasks.errors import EspalierError
+from tasks.tracking.journal import end_log, start_log, written_ahead
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,17 +25,20 @@ if TYPE_CHECKING:
 __all__ = [
     "environment",
     "experiment_id",
+    "many_writes",
     "open_client",
     "prepare",
     "quiet",
     "recording",
     "reported",
     "require_usable",
+    "shared",
     "tracking_uri",
     "user",
 ]
 
 TIMEOUT = 5.0
+REQUESTS_AT_ONCE = 4
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 KEPT = "Nothing computed is lost:"
 
@@ -156,6 +160,34 @@ def recording(root: Path) -> Iterator[None]:
     """`reported`, without the line that MLflow writes about each run it ends, whose address opens no view."""
     with reported(root), environment(MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true"):
         yield
+
+
+@contextmanager
+def many_writes(root: Path) -> Iterator[int]:
+    """Prepare for hundreds of writes; yields how many to make at once.
+
+    A server takes several at a time; the workspace's own database takes one, and need not wait for the disk
+    before the last: what then follows the block is written after all that is in it.
+    """
+    uri = tracking_uri(root)
+    if uri == _own_database(root):
+        with written_ahead(_folder(root) / "mlflow.db"):
+            yield 1
+    else:
+        yield REQUESTS_AT_ONCE if urlsplit(uri).scheme in ("http", "https") else 1
+
+
+@contextmanager
+def shared(root: Path) -> Iterator[None]:
+    """Let the workspace's own database be read by a server while runs are written to it, for a block."""
+    path = _folder(root) / "mlflow.db"
+    if tracking_uri(root) != _own_database(root) or not start_log(path):
+        yield
+        return
+    try:
+        yield
+    finally:
+        end_log(path)
 
 
 def user() -> str:

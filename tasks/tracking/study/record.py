@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.tracking import links
-from tasks.tracking.store import experiment_id, open_client, recording
+from tasks.tracking.store import experiment_id, many_writes, open_client, recording
 from tasks.tracking.study.facts import Study
 from tasks.tracking.study.views import front_view, table_view
 from tasks.tracking.study.writer import Writer
@@ -78,10 +78,11 @@ def record_study(
         experiment = experiment_id(client, root, study.params.registry.name)
         known = _finished(client, experiment, study)
         if known is not None:
-            return _recorded(client, root, known, study, existing=True)
-        written = Writer(client, root, experiment, study, lock).write(flow_run_id)
+            return _recorded(root, known, _children(client, known), study, existing=True)
+        with many_writes(root) as at_once:
+            written, runs = Writer(client, root, experiment, study, lock, at_once).write(flow_run_id)
         client.set_tag(written, FINISHED, "true")
-        return _recorded(client, root, client.get_run(written), study, existing=False)
+        return _recorded(root, client.get_run(written), runs, study, existing=False)
 
 
 def _finished(client: MlflowClient, experiment: str, study: Study) -> Run | None:
@@ -103,8 +104,10 @@ def _children(client: MlflowClient, run: Run) -> dict[str, str]:
     return {child.data.tags.get("espalier.candidate", ""): child.info.run_id for child in nested}
 
 
-def _recorded(client: MlflowClient, root: Path, run: Run, study: Study, *, existing: bool) -> RecordedStudy:
-    runs, base = _children(client, run), links.server(root)
+def _recorded(
+    root: Path, run: Run, runs: Mapping[str, str], study: Study, *, existing: bool
+) -> RecordedStudy:
+    base = links.server(root)
     experiment, run_id = run.info.experiment_id, run.info.run_id
     front = [runs[row.id] for row in study.standing.rows if row.on_front]
     report = next((path.name for path in study.files if path.suffix == ".html"), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,19 +37,45 @@ class Writer:
     experiment: str
     study: Study
     lock: Mapping[str, str]
+    at_once: int = 1
 
-    def write(self, flow_run_id: str | None) -> str:
-        """Write everything and return the study's run; the caller marks it finished."""
+    def write(self, flow_run_id: str | None) -> tuple[str, dict[str, str]]:
+        """Write everything; return the study's run, which the caller marks finished, and the candidates'."""
         origin = origin_tags(self.root, "espalier study", flow_run_id)
         parent = self._parent(origin)
         data, own = self._data()
-        for candidate in reversed(self.study.candidates):  # MLflow lists the newest first
-            self._candidate(parent, candidate, origin, own if candidate.cleans_itself() else data)
+        runs = self._candidates(parent, origin, data, own)
         self.client.log_inputs(parent, datasets=data)
         self._files(parent)
         self._views()
         self.client.set_terminated(parent)
-        return parent
+        return parent, runs
+
+    def _candidates(
+        self, parent: str, origin: Mapping[str, str], data: list[DatasetInput], own: list[DatasetInput]
+    ) -> dict[str, str]:
+        """Write a run a candidate, `at_once` of them at a time; return them by the candidate's id."""
+        candidates, began = self.study.candidates, _now()
+        parameters = self.study.parameters  # worked out once, before threads ask for it
+
+        def written(place: int) -> tuple[str, str]:
+            candidate = candidates[place]
+            inputs = own if candidate.cleans_itself() else data
+            tags = {**origin, "mlflow.parentRunId": parent, "espalier.study": self.study.mark}
+            of = parameters[candidate.row.id]
+            # MLflow lists the newest first, whichever was written first.
+            return candidate.row.id, self._candidate(candidate, tags, of, inputs, began - place)
+
+        # MLflow fails where two at once bring the same data set: the first to do so goes alone.
+        alone = {candidate.cleans_itself(): place for place, candidate in reversed([*enumerate(candidates)])}
+        found = dict(map(written, sorted(alone.values())))
+        pool = ThreadPoolExecutor(self.at_once)
+        try:
+            rest = (place for place in range(len(candidates)) if place not in alone.values())
+            found |= dict(pool.map(written, rest))
+            return {candidate.row.id: found[candidate.row.id] for candidate in candidates}
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _parent(self, origin: Mapping[str, str]) -> str:
         from mlflow.entities import Metric, Param
@@ -74,24 +101,26 @@ class Writer:
         return list(clean.values()), list(raw.values())
 
     def _candidate(
-        self, parent: str, candidate: Candidate, origin: Mapping[str, str], data: list[DatasetInput]
-    ) -> None:
+        self,
+        candidate: Candidate,
+        common: Mapping[str, str],
+        parameters: Mapping[str, str],
+        data: list[DatasetInput],
+        started: int,
+    ) -> str:
         from mlflow.entities import Param
 
-        tags = {
-            **origin,
-            **candidate.tags(),
-            "mlflow.parentRunId": parent,
-            "espalier.study": self.study.mark,
-            NOTE: candidate.note(),
-        }
-        created = self.client.create_run(self.experiment, tags=tags, run_name=candidate.name)
+        tags = {**common, **candidate.tags(), NOTE: candidate.note()}
+        created = self.client.create_run(
+            self.experiment, start_time=started, tags=tags, run_name=candidate.name
+        )
         run = str(created.info.run_id)
-        params = [Param(*pair) for pair in self.study.parameters[candidate.row.id].items()]
+        params = [Param(*pair) for pair in parameters.items()]
         log_figures(self.client, run, list(_metrics(candidate)), params)
         if data:
             self.client.log_inputs(run, datasets=data)
         self.client.set_terminated(run, "FINISHED" if candidate.done else "FAILED")
+        return run
 
     def _files(self, run: str) -> None:
         for path in self.study.files:

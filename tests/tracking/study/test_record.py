@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -219,3 +220,22 @@ def test_a_study_of_one_failed_candidate_is_recorded_too(workspace: Path, params
     found = _record(workspace, synthetic.study(params, 1), lock)
     assert len(found.runs) == 1
     assert "compare" not in found.views
+
+
+def test_candidates_stand_best_first_however_they_were_written(
+    workspace: Path, params: Params, lock: Lock, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def four_at_once(_: Path) -> Iterator[int]:
+        yield 4
+
+    cleaning = [{"clean.outliers.method": "quantile", "prune.amount": amount} for amount in (0.5, 0.6)]
+    study = synthetic.study(params, extra=cleaning)
+    monkeypatch.setattr("tasks.tracking.study.record.many_writes", four_at_once)
+    found = _record(workspace, study, lock)
+    listed = client.search_runs(
+        [found.experiment_id], "tags.`mlflow.parentRunId` != ''", order_by=["start_time DESC"]
+    )
+    assert [run.info.run_id for run in listed] == list(found.runs.values())
+    assert [run.data.tags["espalier.candidate"] for run in listed] == [row.id for row in study.standing.rows]
+    assert all(run.info.end_time >= run.info.start_time for run in listed)
