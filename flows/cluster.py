@@ -2,21 +2,23 @@
 
 A worker that does not see the workspace's disk makes a workspace of its own (`tasks.study.private`), with
 what it fetches from the DVC remote. A candidate counts once its trials and all their nodes are in the store
-here.
+here. Its Prefect task is a thread of this process that waits for Dask: workers need no Prefect server, and
+get no key of one.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.crew import Crew, Job, Stop, Trials, dask_runner, named
+from flows.crew import NEEDS_EXTRA, Crew, Job, Stop, Trials, named
 from tasks import away, pipeline, versioning
 from tasks.errors import EspalierError
 from tasks.study.private import Parcel, differences, mark, parcel
@@ -40,6 +42,7 @@ class Cluster(Crew):
 
     _offered: Offer | None = None
     _asked = False
+    _client: Any = None
 
     @cached_property
     def sent(self) -> Parcel:
@@ -48,11 +51,16 @@ class Cluster(Crew):
 
     def known(self, job: Job) -> Trials:
         """Return the trials that are in the store here: a worker's own may not have them."""
-        found = [known_trial(self.root, job.overrides, seed, **job.labels)[1] for seed in job.seeds]
+        found = [self._known(job.overrides, seed, job.labels)[1] for seed in job.seeds]
         return [trial for trial in found if trial is not None]
 
+    def _known(
+        self, overrides: Mapping[str, Any], seed: int, labels: Mapping[str, str]
+    ) -> tuple[str, dict[str, Any] | None]:
+        return known_trial(self.root, overrides, seed, **labels, base=self.sent.params)
+
     @contextmanager
-    def at_work(self) -> Iterator[Any]:
+    def at_work(self) -> Iterator[ThreadPoolTaskRunner[Any]]:
         """Connect; the first time, ask each worker for its disk and its Espalier.
 
         Raises
@@ -60,30 +68,22 @@ class Cluster(Crew):
         EspalierError
             When no scheduler answers, a worker has another Espalier, or its inputs cannot reach it.
         """
-        ready: Any = dask_runner(address=self.config.address, client_kwargs={"timeout": _SECONDS})
-        self._require_scheduler()
-        with ready as runner:
-            if not self._asked:
-                self._ask(runner)
+        self._client = _connected(str(self.config.address))
+        runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner()
+        with runner:
             try:
+                if not self._asked:
+                    self._ask()
                 yield runner
             finally:
                 with suppress(OSError):
-                    runner.client.run(away.release, on_error="ignore")
+                    self._client.run(away.release, on_error="ignore")
+                self._client.close()  # threads that wait give up
 
-    def _require_scheduler(self) -> None:
-        connect = import_module("distributed").Client
-        try:
-            connect(self.config.address, timeout=_SECONDS, set_as_default=False).close()
-        except (OSError, ValueError, ImportError) as error:
-            raise EspalierError(
-                f"study.address: no Dask scheduler answers at {self.config.address}; start one "
-                "(`dask scheduler`), correct the address, or set study.runner: processes"
-            ) from error
-
-    def _ask(self, runner: Any) -> None:
+    def _ask(self) -> None:
         """Look at the workers that are there, and offer the inputs where one has not this disk."""
-        seen = _each(runner.client, away.seen, self.sent.root, self.sent.token)
+        with _faults():
+            seen = self._client.run(away.seen, self.sent.root, self.sent.token)
         for found in seen.values():
             if other := differences(self.sent.installed, found["installed"]):
                 raise EspalierError(
@@ -97,25 +97,30 @@ class Cluster(Crew):
 
     def submit(self, runner: Any, job: Job, stop: Stop) -> PrefectFuture[Any]:
         """Have the trials of a candidate computed that are not known here."""
+        given = (self.sent, self._offered, dict(job.overrides), list(job.seeds), job.labels)
+        waited = self._client.submit(away.compute, *given, pure=False)
         task = named(pipeline.candidate_away, job)
-        given = {"overrides": dict(job.overrides), "seeds": list(job.seeds), "labels": job.labels}
-        future: PrefectFuture[Any] = runner.submit(
-            task, {"sent": self.sent, "offered": self._offered, **given}
-        )
+        future: PrefectFuture[Any] = runner.submit(task, {"compute": partial(_result, waited)})
+        self._waited[future] = waited
         return future
 
-    def received(self, runner: Any, result: Any) -> Trials:
+    @cached_property
+    def _waited(self) -> dict[PrefectFuture[Any], Any]:
+        """What Dask was asked for, by what waits for it."""
+        return {}
+
+    def received(self, result: Any) -> Trials:
         """Bring what the worker has and this disk lacks into the store here, nodes before their trial."""
         made: away.Made = result
-        if made.root != str(self.root):
+        if made.root != self.sent.root:
             store = Store(self.root)
             with store.in_use():
                 for trial in made.trials:
-                    self._bring(runner.client, store, made, trial)
+                    self._bring(store, made, trial)
         return made.trials
 
-    def _bring(self, client: Any, store: Store, made: away.Made, trial: Mapping[str, Any]) -> None:
-        key, _ = known_trial(self.root, trial["overrides"], trial["seed"])
+    def _bring(self, store: Store, made: away.Made, trial: Mapping[str, Any]) -> None:
+        key, _ = self._known(trial["overrides"], trial["seed"], {})
         if key != trial["key"]:
             raise EspalierError(
                 f"{made.worker}: computed {trial['name']} from other code or data than is here; "
@@ -123,43 +128,64 @@ class Cluster(Crew):
             )
         for node in trial["nodes"].values():
             if store.facts(node) is None:
-                store.unpacked(node, _from(client, made, node))
+                store.unpacked(node, self._files(made, node))
         if trial["key"] in made.kept:
             store.record(trial["key"], trial)
 
-    def halt(self, runner: Any, futures: Iterable[Any]) -> None:
+    def _files(self, made: away.Made, node: str) -> Mapping[str, bytes]:
+        """Fetch a node's files from the worker that has them.
+
+        Raises
+        ------
+        WorkerLostError
+            When it is gone.
+        """
+        try:
+            answers = self._client.run(away.node_files, made.root, node, workers=[made.worker])
+            found: Mapping[str, bytes] = answers[made.worker]
+        except (OSError, KeyError) as error:
+            raise WorkerLostError(f"{made.worker}: gone before its results were here") from error
+        if not found:
+            raise WorkerLostError(f"{made.worker}: node {node} is gone")
+        return found
+
+    def halt(self) -> None:
         """Tell workers to begin nothing more, and take back what none has taken up."""
-        import_module("distributed").Event(away.halt_name(self.sent.token), client=runner.client).set()
-        taken = {str(key) for keys in runner.client.processing().values() for key in keys}
-        waiting = [future.wrapped_future for future in futures if future.wrapped_future.key not in taken]
-        runner.client.cancel(waiting)
+        import_module("distributed").Event(away.halt_name(self.sent.token), client=self._client).set()
+        taken = {str(key) for keys in self._client.processing().values() for key in keys}
+        self._client.cancel([waited for waited in self._waited.values() if waited.key not in taken])
 
 
-def _each(client: Any, function: Any, *given: Any) -> dict[str, Any]:
-    """Call a function in every worker; one that has no Espalier is told."""
+def _connected(address: str) -> Any:
     try:
-        found: dict[str, Any] = client.run(function, *given)
+        dask = import_module("distributed")
+    except ImportError as error:
+        raise EspalierError(NEEDS_EXTRA) from error
+    try:
+        return dask.Client(address, timeout=_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise EspalierError(
+            f"study.address: no Dask scheduler answers at {address}; start one (`dask scheduler`), correct "
+            "the address, or set study.runner: processes"
+        ) from error
+
+
+def _result(waited: Any) -> away.Made:
+    with _faults():
+        made: away.Made = waited.result()
+    return made
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Say of a worker that it has no Espalier, or that it is gone."""
+    dask = import_module("distributed")
+    try:
+        yield
     except ImportError as error:
         raise EspalierError(
-            f"a worker of the cluster cannot import what it needs ({error}); install Espalier with the extra "
-            "dask there (pip install -c constraints.txt -e '.[dask]'), the version that is here"
+            f"a worker of the cluster cannot import what it needs ({error}); install this version of "
+            "Espalier with the extra dask there (pip install -c constraints.txt -e '.[dask]')"
         ) from error
-    return found
-
-
-def _from(client: Any, made: away.Made, node: str) -> Mapping[str, bytes]:
-    """Fetch a node's files from the worker that has them.
-
-    Raises
-    ------
-    WorkerLostError
-        When it is gone.
-    """
-    try:
-        answers = client.run(away.node_files, made.root, node, workers=[made.worker])
-        found: Mapping[str, bytes] = answers[made.worker]
-    except (OSError, KeyError) as error:
-        raise WorkerLostError(f"{made.worker}: gone before its results were here") from error
-    if not found:
-        raise WorkerLostError(f"{made.worker}: node {node} is gone")
-    return found
+    except (dask.KilledWorker, dask.CancelledError) as error:
+        raise WorkerLostError(f"a worker of the cluster is gone ({type(error).__name__})") from error

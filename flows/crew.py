@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
     from tasks.study.config import StudyConfig
 
-__all__ = ["Crew", "Job", "Stop", "Trials", "dask_runner", "losses"]
+__all__ = ["NEEDS_EXTRA", "Crew", "Job", "Stop", "Trials", "losses", "named"]
 
 Trials = list[dict[str, Any]]
+NEEDS_EXTRA = (
+    "study.runner: dask needs the extra dask (pip install -c constraints.txt -e '.[dask]'); or set processes"
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Crew:
         self.root, self.config = root, config
 
     @contextmanager
-    def at_work(self) -> Iterator[Any]:
+    def at_work(self) -> Iterator[TaskRunner[Any]]:
         """Have workers ready for the block, which gets Prefect's task runner."""
         with self._runner() as runner:
             yield runner
@@ -107,14 +110,7 @@ class Crew:
             return ThreadPoolTaskRunner(max_workers=workers)
         if self.config.runner == "processes":
             return ProcessPoolTaskRunner(max_workers=workers, initializer=live_as_long_as_parent)
-        here = {
-            "n_workers": workers,
-            "threads_per_worker": 1,
-            "host": "127.0.0.1",
-            "dashboard_address": "127.0.0.1:0",
-            "preload": ["tasks.process"],
-        }
-        return dask_runner(cluster_kwargs=here)
+        return _dask(workers)
 
     def known(self, job: Job) -> Trials:
         """Return the trials of a candidate that need no worker; these workers look for themselves."""
@@ -129,12 +125,12 @@ class Crew:
         )
         return future
 
-    def received(self, runner: Any, result: Any) -> Trials:
+    def received(self, result: Any) -> Trials:
         """Return the trials of what a worker answered, all of them in the store of this disk."""
         trials: Trials = result
         return trials
 
-    def halt(self, runner: Any, futures: Iterable[Any]) -> None:
+    def halt(self) -> None:
         """Tell workers that do not see the file `Stop` to begin nothing more."""
 
 
@@ -143,22 +139,19 @@ def named(task: Task[Any, Any], job: Job) -> Task[Any, Any]:
     return task.with_options(task_run_name=job.name.replace("{", "(").replace("}", ")"))
 
 
-def dask_runner(**options: Any) -> TaskRunner[Any]:
-    """Return Prefect's task runner on Dask.
-
-    Raises
-    ------
-    EspalierError
-        When the extra is not installed.
-    """
+def _dask(workers: int) -> TaskRunner[Any]:
     try:
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
-        raise EspalierError(
-            "study.runner: dask needs the extra dask (pip install -c constraints.txt -e '.[dask]'); "
-            "or set processes"
-        ) from error
-    runner: TaskRunner[Any] = DaskTaskRunner(**options)
+        raise EspalierError(NEEDS_EXTRA) from error
+    here = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "dashboard_address": "127.0.0.1:0",
+        "preload": ["tasks.process"],
+    }
+    runner: TaskRunner[Any] = DaskTaskRunner(cluster_kwargs=here)
     return runner
 
 

@@ -93,11 +93,11 @@ def _round(
 
         def ask(why: str) -> None:
             stop.ask(why)
-            crew.halt(runner, futures)
+            crew.halt()
 
         for future in _ended(list(futures), stop, ask, deadline):
             try:
-                trials = crew.received(runner, future.result())
+                trials = crew.received(future.result())
             except losses():
                 continue
             except KeyboardInterrupt:

@@ -7,7 +7,7 @@ Retries and time-outs belong to what crosses a network: reading the source, the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tasks.away import Made
     from tasks.recorder import Recorder
     from tasks.registry import Registered
-    from tasks.study.private import Parcel
     from tasks.study.summary import Summary
     from tasks.tracking import Recorded, RecordedStudy
 
@@ -164,17 +163,9 @@ def candidate(
 
 
 @task(name="candidate", **_STAGE)
-def candidate_away(
-    sent: Parcel,
-    offered: versioning.Offer | None,
-    overrides: dict[str, Any],
-    seeds: list[int],
-    labels: dict[str, str],
-) -> Made:
-    """Compute one candidate of a study in a worker of a cluster, whose disk may be another."""
-    from tasks.away import compute
-
-    return compute(sent, offered, overrides, seeds, labels)
+def candidate_away(compute: Callable[[], Made]) -> Made:
+    """Wait for a candidate of a study that a worker of a cluster computes, whose disk may be another."""
+    return compute()
 
 
 @task(name="time candidates", **_STAGE)

@@ -94,16 +94,22 @@ class _Asked:
 
 
 def known_trial(
-    root: str | Path, overrides: Overrides, seed: int, *, arm: str = "", name: str = ""
+    root: str | Path,
+    overrides: Overrides,
+    seed: int,
+    *,
+    arm: str = "",
+    name: str = "",
+    base: str | None = None,
 ) -> tuple[str, dict[str, Any] | None]:
     """Return the key of a trial, and the trial where it has been computed.
 
     Parameters
     ----------
-    root, overrides, seed, arm, name
+    root, overrides, seed, arm, name, base
         As `run_trial` takes them.
     """
-    asked = _asked(Path(root), overrides, seed, {"arm": arm, "name": name}, None)
+    asked = _asked(Path(root), overrides, seed, {"arm": arm, "name": name}, base)
     return asked.key, _known(Store(Path(root)), asked)
 
 

@@ -46,7 +46,11 @@ class Cluster:
 
     def _start(self, module: str, home: Path, *words: object) -> subprocess.Popen[bytes]:
         home.mkdir(exist_ok=True)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "DVC_"))}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("XDG_", "DVC_", "PREFECT_"))
+        }
         path = os.pathsep.join([str(self.folder / "hides"), str(self.installed)])
         with (home / f"{module}.log").open("wb") as log:
             started = subprocess.Popen(

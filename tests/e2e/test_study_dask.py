@@ -105,8 +105,8 @@ def test_workers_on_another_disk_give_the_same_though_study_and_worker_are_kille
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_cluster_of_this_machine_ends_with_the_study(project, how):
     study = begin(project, "study.runner=dask", "prune.finetune.epochs=60")
-    trials = project.root / ".espalier" / "study" / "trials"
-    until(lambda: list(trials.glob("*.json")), study)
+    computed = project.root / ".espalier" / "study"
+    until(lambda: list(computed.glob("work/*/.espalier/checkpoints/*")), study)
     family = psutil.Process(study.pid).children(recursive=True)
     assert any("tasks.study.worker" in each.cmdline() for each in family)
     os.killpg(study.pid, how) if how == signal.SIGINT else study.kill()
@@ -115,4 +115,4 @@ def test_a_cluster_of_this_machine_ends_with_the_study(project, how):
     if how == signal.SIGINT:
         assert study.returncode == 0, out + err
         assert "were not tried" in out
-        assert len(figures(project)) == len(list(trials.glob("*.json")))
+        assert len(figures(project)) == len(list((computed / "trials").glob("*.json"))) == 1
