@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import torch
 
 from benchmarks import budget, decomposition, joint, peers, sparse, train_speed
 from benchmarks.contest import SIZED, Judged
+from benchmarks.more_sets import MORE
 from benchmarks.page import spread, table, verdict
 from benchmarks.peers_page import volumes
 from benchmarks.problems import SETS, dense
@@ -29,12 +30,14 @@ SMALLER = {
     "digits": 60,
     "breast_cancer": 200,
     "MNIST-1D, mlp": 50,
-    "MNIST-1D, ResNet": 12,
+    "MNIST-1D, resnet": 12,
     "MNIST-5k": 40,
     "adult": 40,
 }
 OTHERS = 20
-NO_MLP = ("MNIST-1D, cnn", "MNIST-1D, ResNet")
+NO_MLP = ("MNIST-1D, cnn", "MNIST-1D, resnet")
+CONTESTED = 8
+"""Sets that the comparison with other libraries was stated for."""
 NO_CHAIN = "cnn"
 
 
@@ -57,17 +60,20 @@ def bytes_reached(found: Sequence[dict[str, Any]]) -> Iterator[Target]:
     for name, own in _by_set(found):
         smaller = [each["dense_bytes"] / each["bytes"] for each in own]
         gained = statistics.mean(each["compressed"] - each["dense"] for each in own)
-        least = 0.0 if name == "MNIST-1D, mlp" else -DROP
+        above = name == "MNIST-1D, mlp"
         target = SMALLER.get(name, OTHERS)
-        higher = ", accuracy not lower" if least == 0 else ""
+        higher = ", accuracy higher" if above else ", at most 0.5 points lost"
         against = [each["scratch_bytes"] / each["bytes"] for each in own if each.get("scratch_bytes")]
         rival = f"; {spread(against)}x against the smallest net from scratch" if against else ""
         yield Target(
             f"{name}: bytes of the deployed path",
-            f"{target}x smaller, at most 0.5 points lost{higher}",
+            f"{target}x smaller{higher}",
             f"{spread(smaller)}x, {100 * gained:+.2f} points on test rows ({len(own)} seeds){rival}",
-            statistics.median(smaller) >= target and gained >= least,
+            statistics.median(smaller) >= target and (gained > 0 if above else gained >= -DROP),
         )
+    for name in [*SETS, *MORE]:
+        if name not in {each["name"] for each in found}:
+            yield Target(f"{name}: bytes of the deployed path", "", "not measured", reached=False)
 
 
 def speed_reached(found: Sequence[dict[str, Any]]) -> Iterator[Target]:
@@ -82,16 +88,23 @@ def speed_reached(found: Sequence[dict[str, Any]]) -> Iterator[Target]:
             f"{name}: one row",
             "2.5x faster than eager, not slower than dense in ONNX Runtime"
             + (", within 2x of an identity graph" if mlp else ""),
-            f"{spread(eager)}x, {spread(ort, '.2f')}x, {spread(identity, '.2f')}x of identity",
+            f"{spread(eager)}x, {spread(ort, '.2f')}x, {spread(identity, '.2f')}x of identity"
+            + _beyond(each > 2 for each in identity) * mlp,
             min(eager) >= 2.5 and min(ort) >= 1 and (not mlp or statistics.median(identity) <= 2),
         )
         if mlp:
             yield Target(
                 f"{name}: 1,024 rows",
                 "20x the rows/s of eager",
-                f"{spread(batch)}x",
+                f"{spread(batch)}x{_beyond(each < 20 for each in batch)}",
                 statistics.median(batch) >= 20,
             )
+
+
+def _beyond(missed: Iterable[bool]) -> str:
+    """Say in how many seeds a target that the median is held against was missed."""
+    each = list(missed)
+    return f" (missed in {sum(each)} of {len(each)} seeds)" if any(each) else ""
 
 
 def search_reached(found: Sequence[dict[str, Any]]) -> Iterator[Target]:
@@ -118,17 +131,16 @@ def joint_reached(found: Sequence[dict[str, Any]]) -> Iterator[Target]:
         gains.setdefault((each["name"], each["amount"]), []).append(_gain(each))
     mlp = {amount: gained for (name, amount), gained in gains.items() if name == "MNIST-1D, mlp"}
     if mlp:
-        best = max(mlp, key=lambda amount: statistics.mean(mlp[amount]))
+        every = [gain for gained in mlp.values() for gain in gained]
         yield Target(
             "MNIST-1D, mlp: columns and units against units alone, equal bytes",
-            "2 points above",
-            f"{statistics.mean(mlp[best]):+.1f} at the size of {best:g} ({_listed(mlp[best])}); "
+            "2 points above, over all sizes",
+            f"{statistics.mean(every):+.1f} over {len(mlp)} sizes; by the share of units removed: "
             + "; ".join(
-                f"{amount:g}: {statistics.mean(gained):+.1f}"
+                f"{amount:g}: {statistics.mean(gained):+.1f} ({_listed(gained)})"
                 for amount, gained in mlp.items()
-                if amount != best
             ),
-            statistics.mean(mlp[best]) >= 2,
+            statistics.mean(every) >= 2,
         )
     worse = [
         f"{each['name']} at {each['amount']:g}, seed {each['seed']}, {_gain(each):+.1f}"
@@ -144,22 +156,27 @@ def joint_reached(found: Sequence[dict[str, Any]]) -> Iterator[Target]:
 
 
 def volume_reached(found: Sequence[Judged]) -> Iterator[Target]:
-    """Hypervolumes against the best library."""
+    """Hypervolumes against the best library; a set that was not measured is not won."""
     sets = list(dict.fromkeys(each.set for each in found))
-    for title, wins, least in (("A", "larger on 6 of 8", 6 / 8), ("B", "at least equal on 5 of 8", 5 / 8)):
-        won = [name for name in sets if _wins([each for each in found if each.set == name], title)]
-        lost = [name for name in sets if name not in won]
+    for title, wanted, least in (
+        ("A", f"larger on 6 of {CONTESTED}, smaller on none", 6),
+        ("B", f"at least equal on 5 of {CONTESTED}", 5),
+    ):
+        ahead = {name: _ahead([each for each in found if each.set == name], title) for name in sets}
+        lost = [name for name in sets if ahead[name] < 0]
         yield Target(
             f"hypervolume against the best library, table {title}",
-            wins + (", smaller on none" if title == "A" else ""),
-            f"larger on {len(won)} of {len(sets)}" + (f"; not on {', '.join(lost)}" if lost else ""),
-            len(won) >= least * len(sets) and (title == "B" or not lost),
+            wanted,
+            f"larger on {len(sets) - len(lost)} of {len(sets)} measured"
+            + (f"; smaller on {', '.join(lost)}" if lost else ""),
+            len(sets) - len(lost) >= least and (title == "B" or not lost),
         )
 
 
-def _wins(own: Sequence[Judged], title: str) -> bool:
+def _ahead(own: Sequence[Judged], title: str) -> float:
+    """Hypervolume of ours, at given sizes, less the best library's."""
     by = volumes(own, title)
-    return by.pop(SIZED) >= max(by.values())
+    return by.pop(SIZED) - max(by.values())
 
 
 def decomposed(seeds: int) -> Iterator[Target]:

@@ -24,7 +24,6 @@ from tasks.models.graph import Graph, build_graph, input_shape
 from tasks.models.network import Network
 from tasks.models.zoo import build_network
 from tasks.pruning.config import FinetuneConfig
-from tasks.search.config import CANDIDATE_EPOCHS
 from tasks.search.luck import settled
 from tasks.search.problem import Problem as Search
 from tasks.training.config import TrainConfig
@@ -61,7 +60,7 @@ class Problem:
     narrower
         Halved versions of a network of this folder's own, the widest first.
     recovery
-        Epochs of a candidate's recovery in a budget search: several of them fit into its time.
+        Epochs of a candidate's recovery in a budget search; auto: as the program chooses.
     """
 
     read: Read
@@ -69,7 +68,7 @@ class Problem:
     epochs: int
     split: Literal["stratified", "grouped"] = "stratified"
     narrower: tuple[UserConfig, ...] = ()
-    recovery: int = CANDIDATE_EPOCHS
+    recovery: int | Literal["auto"] = "auto"
 
 
 def _resnet(width: str) -> UserConfig:
@@ -121,7 +120,7 @@ class Dense:
         target = self.cleaned.cleaner.target
         return {name: learning_target(target, getattr(self.cleaned, name).y) for name in _SPLITS}
 
-    def search(self, epochs: int) -> Search:
+    def search(self, epochs: int | Literal["auto"]) -> Search:
         """What a budget search works on: training and validation rows alone."""
         return Search(
             self.graph,

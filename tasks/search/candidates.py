@@ -26,8 +26,8 @@ from tasks.pruning.config import StructuredConfig
 from tasks.pruning.inputs import column_weights, narrow
 from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
-from tasks.search.config import CANDIDATE_EPOCHS
-from tasks.search.luck import spread
+from tasks.search.config import candidate_epochs
+from tasks.search.luck import resampled, spread
 from tasks.search.problem import Problem
 from tasks.training.batching import Tensors
 from tasks.training.scoring import metric
@@ -131,7 +131,7 @@ class Bench:
     @property
     def epochs(self) -> int:
         """Epochs of a recovery."""
-        return self.problem.finetune.length(CANDIDATE_EPOCHS)
+        return self.problem.finetune.length(candidate_epochs(len(self.problem.X)))
 
     @cached_property
     def whole(self) -> bool:
@@ -162,7 +162,13 @@ class Bench:
     @cached_property
     def noise(self) -> float:
         """Standard deviation by which a candidate's metric differs from that on endless rows."""
-        return spread(self.problem.task, self.reference.metric, len(self.problem.y_valid))
+        problem = self.problem
+        formula = spread(problem.task, self.reference.metric, len(problem.y_valid))
+        if problem.task == "classification":
+            return formula
+        with torch.no_grad():
+            predicted = problem.graph(problem.valid).reshape(-1)
+        return max(formula, resampled(problem.y_valid.double().numpy(), predicted.double().numpy()))
 
     @cached_property
     def reference(self) -> Figures:

@@ -11,11 +11,22 @@ from tasks.pruning.config import FinetuneConfig, NoPruneConfig, StepConfig, Step
 from tasks.pruning.finetune_config import REMOVAL_EPOCHS
 from tasks.settings import Section
 
-__all__ = ["CANDIDATE_EPOCHS", "BudgetConfig", "BudgetedConfig", "PruneSection", "recovery_epochs"]
+__all__ = [
+    "CANDIDATE_EPOCHS",
+    "BudgetConfig",
+    "BudgetedConfig",
+    "PruneSection",
+    "candidate_epochs",
+    "recovery_epochs",
+]
 
 
 CANDIDATE_EPOCHS: Final = 180
 """Epochs of a candidate's recovery where `finetune.epochs` is auto: what is very small needs longer."""
+
+_SHORTEST: Final = 30
+_PRESENTED: Final = 600_000
+"""Rows shown in a recovery after which fewer epochs do: several recoveries have to fit into the time box."""
 
 
 class BudgetConfig(Section):
@@ -71,8 +82,20 @@ PruneSection = Annotated[
 ]
 
 
-def recovery_epochs(config: PruneSection) -> int | None:
-    """Return how many epochs a recovery takes; None for a recipe, whose steps have each their own."""
+def candidate_epochs(rows: int) -> int:
+    """Return how many epochs a candidate recovers for on so many training rows.
+
+    Examples
+    --------
+    >>> candidate_epochs(3_000), candidate_epochs(10_000), candidate_epochs(1_000_000)
+    (180, 60, 30)
+    """
+    return max(_SHORTEST, min(CANDIDATE_EPOCHS, _PRESENTED // max(rows, 1)))
+
+
+def recovery_epochs(config: PruneSection, rows: int) -> int | None:
+    """Return how many epochs a recovery on so many rows takes; None for a recipe, where each step says so."""
     if isinstance(config, StepsConfig):
         return None
-    return config.finetune.length(CANDIDATE_EPOCHS if isinstance(config, BudgetedConfig) else REMOVAL_EPOCHS)
+    auto = candidate_epochs(rows) if isinstance(config, BudgetedConfig) else REMOVAL_EPOCHS
+    return config.finetune.length(auto)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from tasks.training.records import steady_metric
 
-__all__ = ["settled", "spread"]
+__all__ = ["resampled", "settled", "spread"]
+
+Array = npt.NDArray[np.float64]
+_RESAMPLES = 400
 
 
 def spread(task: str, reached: float, rows: int) -> float:
@@ -37,6 +43,30 @@ def spread(task: str, reached: float, rows: int) -> float:
         share = max(reached, 1 / 3)
         deviation = 2 * (1 - share) * math.sqrt(share)
     return max(deviation / 2, 1 / math.sqrt(rows)) / math.sqrt(rows)
+
+
+def resampled(y: Array, predicted: Array) -> float:
+    """Return half the standard deviation of R2 over resamples of these rows (bootstrap; Efron, 1979).
+
+    `spread` takes residuals to be normal. Prices and such are not: a few rows carry most of the squared
+    error, and R2 hangs on whether they are there.
+
+    Parameters
+    ----------
+    y, predicted : ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> y = np.arange(100.0)
+    >>> resampled(y, y)
+    0.0
+    """
+    draws = np.random.default_rng(0).integers(len(y), size=(_RESAMPLES, len(y)))
+    errors = ((y - predicted) ** 2)[draws].sum(axis=1)
+    drawn = y[draws]
+    total = ((drawn - drawn.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    known = total > 0
+    return float(np.std(1 - errors[known] / total[known])) / 2 if known.any() else 0.0
 
 
 def settled(metrics: Sequence[float], best_epoch: int, task: str, rows: int) -> float:

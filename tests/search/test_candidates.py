@@ -15,7 +15,7 @@ from tasks.models.layers import Softmax, preprocess
 from tasks.pruning.config import FinetuneConfig
 from tasks.search.budget import Setting
 from tasks.search.candidates import Bench
-from tasks.search.luck import spread
+from tasks.search.luck import resampled, spread
 from tasks.search.problem import Problem
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
@@ -108,6 +108,14 @@ def test_fewer_columns_alone_are_a_removal(graph):
 def test_the_noise_is_the_spread_at_the_reference(graph):
     made = bench(graph, epochs=1)
     assert made.noise == spread("classification", made.reference.metric, 100)
+
+
+def test_the_noise_of_r2_counts_rows_that_carry_most_of_the_error():
+    y = torch.linspace(-1, 1, 100).double().numpy()
+    far = y.copy()
+    far[-1] += 3.0
+    assert resampled(y, y) == 0
+    assert resampled(y, far) > 2 * spread("regression", 1 - 9 / (y**2).sum(), 100)
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, 180), ({"epochs": "auto"}, 180), ({"epochs": 7}, 7)])
