@@ -42,7 +42,8 @@ class Cluster(Crew):
 
     _offered: Offer | None = None
     _asked = False
-    _client: Any = None
+    _client: Any
+    _waited: dict[PrefectFuture[Any], Any]  # what Dask was asked for, by what waits for it
 
     @cached_property
     def sent(self) -> Parcel:
@@ -68,7 +69,7 @@ class Cluster(Crew):
         EspalierError
             When no scheduler answers, a worker has another Espalier, or its inputs cannot reach it.
         """
-        self._client = _connected(str(self.config.address))
+        self._client, self._waited = _connected(str(self.config.address)), {}
         runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner()
         with runner:
             try:
@@ -103,11 +104,6 @@ class Cluster(Crew):
         future: PrefectFuture[Any] = runner.submit(task, {"compute": partial(_result, waited)})
         self._waited[future] = waited
         return future
-
-    @cached_property
-    def _waited(self) -> dict[PrefectFuture[Any], Any]:
-        """What Dask was asked for, by what waits for it."""
-        return {}
 
     def received(self, result: Any) -> Trials:
         """Bring what the worker has and this disk lacks into the store here, nodes before their trial."""

@@ -61,6 +61,10 @@ def test_a_process_that_was_killed_is_replaced_once(copied, monkeypatch):
     assert in_threads(root, CANDIDATES[:1])[0]["status"] == "done"
     assert worker._all == set(worker._idle)
     assert killed[0] not in worker._all
+    (idle,) = worker._idle
+    worker.stop_idle()
+    assert not worker._all
+    assert idle._process.poll() is not None
 
 
 def test_stopping_ends_the_trials_under_way(fresh):
