@@ -18,7 +18,7 @@ from tasks.study.rows import RIVALS
 __all__ = ["study_table"]
 
 Study = Mapping[str, Any]
-SIGNS = {"good": "+", "bad": "-", "open": "?"}
+ARMS = {"nothing": "dense"}
 FAMILIES = {"reduction": "reduction alone", "pruning": "pruning alone", "both": "both"}
 
 
@@ -65,11 +65,15 @@ def _metric(trials: pd.DataFrame, column: str, metric: str) -> str:
     if not len(values) or np.isnan(values).any():
         return words.MISSING
     low, high = ends(over_seeds(values[None, :], lambda means: float(means[0])))
+    if METRICS[metric].share and low is not None and high is not None:
+        low, high = max(low, 0.0), min(high, 1.0)
     return words.value(metric, float(values.mean())) + _between(words.value, metric, low, high)
 
 
 def _between(write: Any, metric: str, low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f" ({write(metric, low)} to {write(metric, high)})"
+    if low is None or high is None:
+        return ""
+    return f" ({write(metric, low).removesuffix(' %')} to {write(metric, high).removesuffix(' %')})"
 
 
 def _whole(number: float | None) -> str:
@@ -81,14 +85,12 @@ def _latency(number: float | None) -> str:
 
 
 def _place(study: Study, candidate: Study) -> str:
-    """Say what a candidate is: rival, on the front, a pick, one that failed."""
-    if candidate["arm"] in RIVALS:
-        return "rival"
+    """Say what a candidate is, and whether it is on the front or a pick."""
     if not candidate["seeds"]:
         return f"failed: {next(iter(candidate['failures'].values()))}"
+    kind: str = "rival" if candidate["arm"] in RIVALS else ARMS.get(candidate["arm"], candidate["arm"])
     picks = [name for name, picked in study["picks"].items() if picked == candidate["id"]]
-    arm = "dense" if candidate["arm"] == "nothing" else candidate["arm"]
-    return ", ".join([arm, *(["front"] if candidate["front"] else []), *(f"**{name}**" for name in picks)])
+    return ", ".join([kind, *(["front"] if candidate["front"] else []), *(f"**{name}**" for name in picks)])
 
 
 def _fronts(study: Study) -> Iterator[str]:

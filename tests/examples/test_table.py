@@ -1,9 +1,10 @@
 import re
 
+import pandas as pd
 import pytest
 
 from examples.__main__ import BEGIN, END, HERE, main, names, with_table
-from examples.table import study_table
+from examples.table import _metric, _place, study_table
 from tasks.closure import copied_graph
 from tasks.config import load_params
 from tasks.files import write_frame, write_json
@@ -34,7 +35,7 @@ def test_a_candidates_row_holds_its_means_and_what_it_is(workspace) -> None:
 
 
 def test_seeds_that_agree_have_an_interval_without_width(workspace) -> None:
-    assert cells(study_table(workspace), "c <b>")[1] == "94.0 % (94.0 % to 94.0 %)"
+    assert cells(study_table(workspace), "c <b>")[1] == "94.0 % (94.0 to 94.0)"
 
 
 def test_rivals_and_failures_are_told_apart(workspace) -> None:
@@ -42,6 +43,17 @@ def test_rivals_and_failures_are_told_apart(workspace) -> None:
     assert cells(text, "r <b>")[6] == "rival"
     assert cells(text, "called f")[6].startswith("failed: NaN in")
     assert text.index("| r <b>") > text.index("| called f")
+
+
+def test_a_rival_that_is_picked_is_shown_as_both() -> None:
+    study = {"picks": {"best": "r"}}
+    candidate = {"id": "r", "arm": "random rows", "front": True, "seeds": [0]}
+    assert _place(study, candidate) == "rival, front, **best**"
+
+
+def test_an_interval_of_a_share_stays_between_nothing_and_all() -> None:
+    trials = pd.DataFrame({"test/accuracy": [0.99, 1.0, 0.95]})
+    assert _metric(trials, "test/accuracy", "accuracy").endswith(" to 100.0)")
 
 
 def test_fronts_and_the_lead_of_both_are_there(workspace) -> None:
