@@ -18,7 +18,6 @@ from tasks.study.rows import RIVALS
 __all__ = ["study_table"]
 
 Study = Mapping[str, Any]
-ARMS = {"nothing": "dense"}
 FAMILIES = {"reduction": "reduction alone", "pruning": "pruning alone", "both": "both"}
 
 
@@ -88,7 +87,7 @@ def _place(study: Study, candidate: Study) -> str:
     """Say what a candidate is, and whether it is on the front or a pick."""
     if not candidate["seeds"]:
         return f"failed: {next(iter(candidate['failures'].values()))}"
-    kind: str = "rival" if candidate["arm"] in RIVALS else ARMS.get(candidate["arm"], candidate["arm"])
+    kind = "rival" if candidate["arm"] in RIVALS else candidate["arm"].replace("nothing", "dense")
     picks = [name for name, picked in study["picks"].items() if picked == candidate["id"]]
     return ", ".join([kind, *(["front"] if candidate["front"] else []), *(f"**{name}**" for name in picks)])
 
