@@ -1,0 +1,106 @@
+"""Every example as committed, with fewer rows, epochs and candidates: its study and table; one runs whole."""
+
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import pytest
+
+from examples.__main__ import BEGIN, names
+from tasks.artifacts import Layout, load_rows
+from tasks.config import load_params
+from tasks.data.sources.packaged import PACKAGED
+from tasks.files import read_json
+from tests.e2e.conftest import SOURCE, Project, copied_source, environment_of, outcomes, settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.server]
+
+ARMS = {"nothing", "columns", "rows", "pruning", "columns+pruning", "all"}
+SIZES = {  # share of rows for test, epochs, what else
+    "adult": (0.85, 3, ()),
+    "ames": (0.25, 10, ()),
+    "image": (0.6, 4, ()),
+    "speech": (0.25, 20, ()),
+    "speech-series": (0.25, 15, ()),
+    "text": (0.25, 4, ("clean.text.width=200", "reduce.columns.components=64")),
+}
+
+
+def reduced(name):
+    test, epochs, more = SIZES[name]
+    sizes = (f"clean.split.test={test}", f"train.epochs={epochs}", f"prune.finetune.epochs={epochs}")
+    rest = ("evaluate.bootstrap=100", "measure.repeats=3", "study.rivals=false", "study.workers=2")
+    return settings([*sizes, *more, *rest])
+
+
+def require(name):
+    """Skip where the package that an example's rows come with is not installed."""
+    packaged = load_params(SOURCE / "examples" / name).source.uri.removeprefix("package:")
+    try:
+        version(PACKAGED[packaged].package)
+    except PackageNotFoundError:
+        pytest.skip(f"{PACKAGED[packaged].package} is not installed: make examples-data")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory, prefect_url):
+    """A copy of the project with its examples as they are committed."""
+    root = tmp_path_factory.mktemp("examples") / "project"
+    copied_source(root)
+    left_out = shutil.ignore_patterns(
+        "__pycache__", ".espalier", "data", "models", "reports", "dvc.lock", "tmp", "cache"
+    )
+    shutil.copytree(SOURCE / "examples", root / "examples", ignore=left_out)
+    made = Project(root, environment_of(root, PREFECT_API_URL=prefect_url))
+    made.git("init", "-q")
+    return made
+
+
+def by_arm(study):
+    """The first candidate of each arm."""
+    return {each["arm"]: each for each in reversed(study["candidates"])}
+
+
+def beats_guessing(workspace, candidate):
+    """Hold test figures against what the commonest class, or the mean, would reach."""
+    if "r2" in candidate["test"]:
+        return candidate["test"]["r2"] > 0.5
+    classes = len(np.unique(load_rows(Layout(workspace).rows("test")).y))
+    return candidate["test"]["balanced_accuracy"] > 1.2 / classes
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_example_is_studied_and_its_table_written(copy, name) -> None:
+    require(name)
+    workspace = copy.root / "examples" / name
+    copy.espalier("study", "-C", f"examples/{name}", "--candidates", "7", "--seeds", "1", *reduced(name))
+    study = read_json(workspace / "reports" / "study.json")
+    arms = by_arm(study)
+    assert arms.keys() >= ARMS
+    assert not any(each["failures"] for each in study["candidates"])
+    sizes = [arms[arm]["bytes"] for arm in ("nothing", "pruning", "columns+pruning")]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 2 * sizes[2]
+    assert beats_guessing(workspace, arms["nothing"])
+    assert beats_guessing(
+        workspace, max(study["candidates"], key=lambda each: each["valid"][study["headline"]])
+    )
+
+    copy.command("python", "-m", "examples", "--tables", name)
+    page = (workspace / "README.md").read_text("utf-8")
+    table = page[page.index(BEGIN) :]
+    assert all(f"| {arms[arm]['name']} |" in table for arm in ARMS)
+    assert "| both | " in table
+
+
+def test_one_example_runs_as_its_page_says(copy) -> None:
+    require("adult")
+    ran = outcomes(copy.espalier("run", "-C", "examples/adult", *reduced("adult")).stdout)
+    assert set(ran.values()) <= {"ran", "skipped"}
+    assert ran["measure"] == "ran"
+    models = read_json(copy.root / "examples" / "adult" / "reports" / "evaluate.json")["models"]
+    assert models["compressed"]["size"]["bytes"] < models["reference"]["size"]["bytes"] / 2
+    cleaned = read_json(copy.root / "examples" / "adult" / "reports" / "clean.json")
+    assert cleaned["rows"]["raw"] == 32561
+    status = copy.command("python", "-m", "dvc", "status", cwd=copy.root / "examples" / "adult").stdout
+    assert "up to date" in status
