@@ -237,4 +237,5 @@ Hypervolume: for every size allowed, the candidate that is best on validation ro
 test metric above a floor {100 * BELOW:g} points under dense, added up over log10 of the bytes up to the dense
 fp32 file. Larger is better; means over seeds (smallest to largest). The baselines (random units, small net)
 are exported by this project in both tables; the libraries in table A by `torch.onnx.export` with all its
-metadata."""
+metadata, in float32: what is compared is how they remove. NNCF and torchao quantise too, in ways of their own
+that are not in these tables; table B gives every library's network our int8."""
