@@ -28,7 +28,7 @@ SCRIPT = """
   const waiting = [];
   let started = false;
   const next = () => {
-    if (!waiting.length) { started = true; return; }
+    if (!waiting.length) { started = true; performance.mark("espalier-drawn"); return; }
     waiting.shift()();
     setTimeout(next, 0);
   };

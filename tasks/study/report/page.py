@@ -100,8 +100,10 @@ SCATTER = """<div class="card chart wide"><div class=controls>
 <label>up <select data-axis=y></select></label>
 <label>colour <select data-axis=colour></select></label>
 <button type=button data-reset>show all</button><span class=count data-count></span></div>
+<div class=legend data-legend></div>
 <div id=chart-front style="height:460px"></div>
-<p class=hint>Hover for the recipe; click pins its card. Large: on the front of all objectives. The line joins
+<p class=hint>Hover for the recipe; click pins its card; drag a box to look closer, double click to leave it.
+Large: on the front of all objectives. The line joins
 what is best on these two axes.</p></div>
 <div class=pinned data-pinned></div>"""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 __all__ = ["FRONT"]
 
 FRONT = """
-const thin = "x-thin-open";
 const symbols = {
-  nothing: "square", reduction: "triangle-up", pruning: "circle", both: "diamond", rival: thin,
+  nothing: "square", reduction: "triangle", pruning: "circle", both: "diamond", rival: "cross",
+};
+const signs = {
+  square: "\\u25a0", triangle: "\\u25b2", circle: "\\u25cf", diamond: "\\u25c6", cross: "\\u2715",
 };
 const chooser = name => document.querySelector(`select[data-axis=${name}]`);
 const option = (text, key, chosen) =>
@@ -26,7 +28,9 @@ const few = axis =>
   axis.sort === "fact" && new Set(rows.map(row => value(row, axisAt.get(axis.key)))).size <= 9;
 chooser("colour").innerHTML = option("what it does", "kind", true) +
   axes.filter(few).map(axis => option(axis.title, axis.key)).join("");
-["x", "y", "colour"].forEach(name => chooser(name).addEventListener("change", changed));
+const left = new Set();
+["x", "y"].forEach(name => chooser(name).addEventListener("change", () => { zoomed = null; drawFront(); }));
+chooser("colour").addEventListener("change", () => { left.clear(); drawFront(); });
 
 const measured = (row, at) => safe(written(row, at)) + (at === headline ? spread(row) : "");
 const recipe = row => [
@@ -38,83 +42,50 @@ const recipe = row => [
     .map(([axis, at]) => `${safe(axis.title)}: ${measured(row, at)}`),
 ].join("<br>");
 
-const coarse = window.matchMedia("(pointer: coarse)").matches;
-const formats = {share: ".1%", percent: ".0%", bytes: "~s", count: "~s"};
-const decades = (axis, own) => {
-  const found = own.map(row => Math.log10(value(row, axisAt.get(axis.key))));
-  return Math.max(...found) - Math.min(...found);
+const drawable = (row, axis) => {
+  const own = value(row, axisAt.get(axis.key));
+  return own !== null && own !== undefined && (axis.form === "text" || Number.isFinite(bent(axis, own)));
 };
-const logTicks = (axis, own) => {
-  const narrow = document.getElementById("chart-front").clientWidth < 600;
-  const span = decades(axis, own);
-  return {dtick: span < .6 ? undefined : narrow && span > 1.3 ? 1 : "D2", nticks: 6};
-};
-const axisLayout = (axis, own) => ({
-  title: {text: axis.title, standoff: 8},
-  type: axis.form === "text" ? "category" : axis.log ? "log" : "linear",
-  tickformat: formats[axis.form] || "", fixedrange: coarse, ...(axis.log ? logTicks(axis, own) : {}),
-  ...(axis.levels.length ? {categoryorder: "array", categoryarray: axis.levels} : {}),
-});
-const placed = axis => rows.filter(row => value(row, axisAt.get(axis.key)) !== null && row.seeds);
-
 const bestLine = (x, y, own) => {
   const [a, b] = [axisAt.get(x.key), axisAt.get(y.key)];
   if (!x.better || !y.better) return [];
   const ordered = own.filter(row => row.rank !== null)
     .sort((p, q) => x.better * (value(q, a) - value(p, a)) || y.better * (value(q, b) - value(p, b)));
   let top = null;
-  const line = ordered.filter(row => {
+  return ordered.filter(row => {
     const better = top === null || y.better * (value(row, b) - top) > 0;
     if (better) top = value(row, b);
     return better;
   });
-  return [{
-    type: "scatter", mode: "lines", showlegend: false, hoverinfo: "skip",
-    x: line.map(row => value(row, a)), y: line.map(row => value(row, b)),
-    line: {color: colour("muted"), width: 1.2, shape: "hv"},
-  }];
 };
-const trace = (name, own, x, y, tone, symbol) => ({
-  type: "scatter", mode: "markers", name,
-  x: own.map(row => value(row, axisAt.get(x.key))), y: own.map(row => value(row, axisAt.get(y.key))),
-  customdata: own.map(row => row.id), text: own.map(recipe), hovertemplate: "%{text}<extra></extra>",
-  marker: {
-    color: tone, symbol, size: own.map(row => row.rank === 1 ? 11 : 7),
-    opacity: own.map(row => !shown[row.place] ? .08 : row.rank === 1 ? 1 : row.rank === null ? .25 : .55),
-    line: symbol === thin ? {width: 2, color: tone} :
-      {width: own.map(row => row.rank === 1 ? 1.2 : 0), color: colour("surface")},
-  },
-});
-const grouped = (own, x, y) => {
+const grouped = own => {
   const key = chooser("colour").value;
-  if (key === "kind") return kinds.map(kind =>
-    trace(kind, own.filter(row => row.kind === kind), x, y, colour(kind), symbols[kind]));
+  if (key === "kind") return kinds.map(kind => ({
+    name: kind, rows: own.filter(row => row.kind === kind), tone: colour(kind), symbol: symbols[kind],
+  }));
   const at = axisAt.get(key), of = row => written(row, at);
   const names = axes[at].levels.length ? axes[at].levels :
     [...new Set([...own].sort((p, q) => value(p, at) - value(q, at)).map(of))];
-  return names.map((name, i) =>
-    trace(name, own.filter(row => of(row) === name), x, y, colour(tints[i % tints.length]), "circle"));
+  return names.map((name, i) => ({
+    name, rows: own.filter(row => of(row) === name), tone: colour(tints[i % tints.length]), symbol: "circle",
+  }));
 };
+const legend = document.querySelector("[data-legend]");
 const drawFront = () => {
   if (!axes.length) return;
   const [x, y] = ["x", "y"].map(name => axes[axisAt.get(chooser(name).value)]);
-  const own = placed(x).filter(row => value(row, axisAt.get(y.key)) !== null);
-  const marks = own.filter(row => pinned.includes(row.id));
-  const ring = {
-    ...trace("pinned", marks, x, y, "rgba(0,0,0,0)", "circle"),
-    showlegend: false, hoverinfo: "skip", hovertemplate: null,
-    marker: {
-      size: 19, color: "rgba(0,0,0,0)", line: {width: 2.5, color: marks.map(row => colour(tint(row)))},
-    },
-  };
-  draw({
-    id: "chart-front", choices: {}, data: [...bestLine(x, y, own), ...grouped(own, x, y), ring],
-    layout: {
-      xaxis: axisLayout(x, own), yaxis: axisLayout(y, own),
-      dragmode: coarse ? false : "zoom", hoverdistance: 12, showlegend: true,
-    },
-  });
+  const own = rows.filter(row => row.seeds && drawable(row, x) && drawable(row, y)), groups = grouped(own);
+  legend.innerHTML = groups.map(({name, tone, symbol}) =>
+    `<button type=button data-group="${safe(name)}" aria-pressed=${!left.has(name)}>` +
+    `<i style="color: ${tone}">${signs[symbol]}</i> ${safe(name)}</button>`).join("");
+  drawScatter(x, y, own, groups.filter(({name}) => !left.has(name)), bestLine(x, y, own));
 };
+legend.addEventListener("click", event => {
+  const name = event.target.closest("button")?.dataset.group;
+  if (name === undefined) return;
+  if (!left.delete(name)) left.add(name);
+  drawFront();
+});
 listeners.push(drawFront);
 
 const holder = document.querySelector("[data-pinned]");
@@ -134,18 +105,12 @@ holder.addEventListener("click", event => {
   if (event.target.dataset.off) pin(event.target.dataset.off);
 });
 document.querySelector("[data-reset]").addEventListener("click", () => {
-  brushes.clear(); wanted = ""; frontOnly = false;
+  brushes.clear(); left.clear(); wanted = ""; frontOnly = false; zoomed = null;
   document.querySelector("[data-find]").value = "";
   document.querySelector("[data-only-front]").checked = false;
   changed();
 });
 drawFront();
-later(() => {
-  document.getElementById("chart-front").on?.("plotly_click", event => {
-    const id = event.points[0]?.customdata;
-    if (id) pin(id);
-  });
-  followWidth("chart-front");
-  performance.mark("study-front");
-});
+new ResizeObserver(() => { if (plane.style.width !== board.clientWidth + "px") drawFront(); }).observe(board);
+performance.mark("study-front");
 """

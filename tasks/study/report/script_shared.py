@@ -10,11 +10,12 @@ const {axes, rows, picks, objectives, kinds} = JSON.parse(document.getElementByI
 const byId = new Map(rows.map((row, i) => [row.id, Object.assign(row, {place: i})]));
 const axisAt = new Map(axes.map((axis, i) => [axis.key, i]));
 const headline = 0;
+const whole = new Intl.NumberFormat("en", {maximumFractionDigits: 0});
 const forms = {
   share: v => (100 * v).toFixed(1) + " %",
   percent: v => (100 * v).toFixed(0) + " %",
   number: v => String(Number(v.toPrecision(4))),
-  count: v => Math.round(v).toLocaleString("en"),
+  count: v => whole.format(v),
   bytes: v => v >= 1e6 ? (v / 1e6).toPrecision(3) + " MB" :
     v >= 1e3 ? (v / 1e3).toPrecision(3) + " kB" : Math.round(v) + " B",
   us: v => v.toFixed(1) + " \\u00b5s",

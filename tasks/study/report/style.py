@@ -28,6 +28,29 @@ CSS = """
 .count { color: var(--muted); margin-left: auto; font-variant-numeric: tabular-nums; }
 .hint { color: var(--muted); font-size: .82rem; margin: 8px 0 0; max-width: none; }
 .card.wide { margin-top: 16px; }
+#chart-front { position: relative; margin-top: 6px; }
+#chart-front canvas { display: block; touch-action: pan-y; cursor: crosshair; }
+#chart-front .tip {
+  position: absolute; pointer-events: none; max-width: min(340px, 90%); padding: 7px 10px; z-index: 2;
+  background: var(--surface); color: var(--ink); border: 1px solid; border-radius: 6px;
+  font-size: .78rem; line-height: 1.4; box-shadow: 0 2px 10px rgba(0, 0, 0, .12);
+}
+#chart-front .ring {
+  position: absolute; pointer-events: none; width: 18px; height: 18px; margin: -9px 0 0 -9px;
+  border: 2px solid; border-radius: 50%;
+}
+#chart-front .zoom {
+  position: absolute; pointer-events: none; border: 1px dashed var(--muted); background: var(--muted);
+  opacity: .18;
+}
+#chart-front [hidden] { display: none; }
+.legend { display: flex; flex-wrap: wrap; gap: 2px 12px; margin-top: 10px; }
+.legend button {
+  font: inherit; font-size: .8rem; color: var(--muted); background: none; border: 0; padding: 2px;
+  cursor: pointer;
+}
+.legend button[aria-pressed=false] { opacity: .4; }
+.legend i { font-style: normal; }
 #chart-parallel { display: block; touch-action: pan-x; cursor: crosshair; }
 .pinned { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); gap: 12px; }
 .pinned:not(:empty) { margin-top: 12px; }
