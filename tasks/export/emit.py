@@ -14,7 +14,7 @@ from tasks.models import layers
 from tasks.models.network import Network
 from tasks.models.resmlp import Block
 
-__all__ = ["EMITTERS", "can_emit", "emit"]
+__all__ = ["EMITTERS", "can_emit", "emit", "hooked"]
 
 
 Emit = Callable[[Emitter, Any, Value], str]
@@ -237,8 +237,15 @@ def _plain(module: nn.Module) -> bool:
     return not isinstance(module, nn.Flatten) or (module.start_dim, module.end_dim) == (1, -1)
 
 
+def hooked(module: nn.Module) -> bool:
+    """Whether a call of a module, or of one below it, runs hooks beside its own code."""
+    return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+
+
 def can_emit(module: nn.Module) -> bool:
     """Whether every layer of a module is known here; hooks and subclasses are not."""
+    if hooked(module):
+        return False
     chain = _chain(module)
     if chain is not None:
         return all(can_emit(part) for part in chain)

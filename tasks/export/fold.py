@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from tasks.export.config import FoldMode
-from tasks.export.emit import can_emit
+from tasks.export.emit import can_emit, hooked
 from tasks.export.traced import calls, followed
 from tasks.models.factored import is_factored
 from tasks.models.graph import Graph
@@ -49,6 +49,8 @@ def near_break_even(d: int, k: int, h: int) -> bool:
 
 def _ends(module: nn.Module, last: bool) -> nn.Module | None:
     """Return the first (or last) layer that does arithmetic in a known chain; None when it is not known."""
+    if hooked(module):
+        return None
     if isinstance(module, Network):
         return _ends(module.body, last)
     if type(module) is not nn.Sequential:
@@ -104,33 +106,61 @@ def _is_norm(layer: nn.Module) -> bool:
     return known and bool(layer.affine) and bool(layer.track_running_stats)
 
 
-def _fold_norms(module: nn.Module) -> None:
+def _per_unit(graph: Graph) -> set[nn.Module]:
+    """Return the batch norms whose channels are the outputs of a Linear: those that read rows (n, C).
+
+    Of an input (n, C, L) a batch norm scales axis 1, a Linear gives axis 2.
+    """
+    read: dict[nn.Module, set[int]] = {}
+
+    def note(norm: nn.Module, given: tuple[Tensor, ...]) -> None:
+        read.setdefault(norm, set()).add(given[0].ndim)
+
+    norms = [module for module in graph.network.modules() if _is_norm(module)]
+    handles = [norm.register_forward_pre_hook(note) for norm in norms]
+    kind = next((parameter.dtype for parameter in graph.network.parameters()), torch.float32)
+    with torch.no_grad():
+        if norms:
+            graph(torch.zeros(2, len(graph.columns), dtype=kind))
+    for handle in handles:
+        handle.remove()
+    return {norm for norm, axes in read.items() if axes == {2}}
+
+
+def _joins(before: nn.Module, norm: nn.Module, per_unit: set[nn.Module]) -> bool:
+    """Whether a batch norm goes into the layer before it."""
+    if not _is_norm(norm) or hooked(before) or hooked(norm):
+        return False
+    return isinstance(before, nn.Conv1d | nn.Conv2d) or (isinstance(before, nn.Linear) and norm in per_unit)
+
+
+def _fold_norms(module: nn.Module, per_unit: set[nn.Module]) -> None:
     """Merge each batch norm of a chain with the Linear or convolution before it, or the Linear behind it."""
     if isinstance(module, Network):
-        _fold_norms(module.body)
-    if isinstance(module, Block):
+        _fold_norms(module.body, per_unit)
+    if isinstance(module, Block) and module.norm in per_unit and not hooked(module):
         first = _ends(module.wide, last=False)
         assert isinstance(first, nn.Linear)
         _precede(first, *_norm_affine(module.norm))
         module.norm = nn.Identity()  # type: ignore[assignment]  # the block runs whatever stands there
     if type(module) is nn.Sequential:
         for part in module:
-            _fold_norms(part)
+            _fold_norms(part, per_unit)
         for i in range(1, len(module)):
             before, norm = _last_half(module[i - 1]), module[i]
-            if isinstance(before, nn.Linear | nn.Conv1d | nn.Conv2d) and _is_norm(norm):
-                _follow(before, *_norm_affine(norm))
+            if _joins(before, norm, per_unit):
+                _follow(before, *_norm_affine(norm))  # type: ignore[arg-type]  # _joins has told its kind
                 module[i] = nn.Identity()
     elif not can_emit(module):
-        _fold_called_norms(module)
+        _fold_called_norms(module, per_unit)
 
 
-def _fold_called_norms(module: nn.Module) -> None:
+def _fold_called_norms(module: nn.Module, per_unit: set[nn.Module]) -> None:
     """Merge each batch norm that alone reads a Linear or convolution with it, in modules of a user's own."""
     for names in followed(calls(module) or fx.Graph()):
         before, norm = map(module.get_submodule, names)
-        if isinstance(before, nn.Linear | nn.Conv1d | nn.Conv2d) and _is_norm(norm):
-            _follow(before, *_norm_affine(norm))
+        if _joins(before, norm, per_unit):
+            _follow(before, *_norm_affine(norm))  # type: ignore[arg-type]  # _joins has told its kind
             module.set_submodule(names[1], nn.Identity())
 
 
@@ -227,7 +257,7 @@ def fold(graph: Graph, mode: FoldMode = "auto", scaling: bool = True) -> Graph:
     folded = copy.deepcopy(graph).eval()
     if mode == "never":
         return folded
-    _fold_norms(folded.network)
+    _fold_norms(folded.network, _per_unit(folded))
     _fold_input(folded, mode, scaling)
     _fold_output(folded)
     return folded

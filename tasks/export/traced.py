@@ -14,7 +14,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from tasks.export.emit import can_emit, emit
+from tasks.export.emit import can_emit, emit, hooked
 from tasks.export.emitter import Emitter, Value, output_of
 
 __all__ = ["calls", "emit_calls", "followed"]
@@ -49,7 +49,7 @@ class _Tracer(fx.Tracer):
 
 
 def calls(module: nn.Module) -> fx.Graph | None:
-    """Trace what a module calls, in order; None where something in it is not known.
+    """Trace what a module calls, in order; None where something in it is not known, a hook for one.
 
     Examples
     --------
@@ -58,6 +58,8 @@ def calls(module: nn.Module) -> fx.Graph | None:
     >>> calls(nn.Tanh()) is None
     True
     """
+    if hooked(module):
+        return None
     try:
         graph = _Tracer().trace(module)
     except _UNTRACEABLE:

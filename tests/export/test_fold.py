@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from tasks.export.fold import first_linear, fold, near_break_even, pays, projection
-from tasks.models.layers import Project, Scale, Unscale
+from tasks.models.graph import Graph
+from tasks.models.layers import Grid, Project, Scale, Softmax, Unscale
+from tasks.models.user import UserNetwork
 
 
 def _predict(graph, X, kind):
@@ -119,3 +121,51 @@ def test_an_encoder_takes_up_the_scaling_and_gives_its_last_map_to_the_network(m
     assert not _has(folded, Scale)
     assert [type(layer) for layer in folded.reducer] == [Project, nn.ReLU]
     assert first_linear(folded.network).in_features == 5
+
+
+class _Scaled(nn.Module):
+    """A Linear on (n, C, L), and a batch norm over C, called by code of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.norm, self.flat = nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Flatten()
+
+    def forward(self, x):
+        return self.flat(self.norm(self.linear(x)))
+
+
+def _over_a_grid(body: nn.Module) -> Graph:
+    for layer in body.modules():
+        if isinstance(layer, nn.BatchNorm1d):
+            nn.init.uniform_(layer.running_mean, -1, 1)
+            nn.init.uniform_(layer.weight, 0.5, 2)
+    network = UserNetwork(nn.Sequential(body, nn.Linear(16, 2)), "", (4, 4), 2)
+    columns = tuple(f"x{i}" for i in range(16))
+    grid = nn.Sequential(Grid(torch.arange(16), (4, 4)))
+    return Graph(columns, nn.Sequential(), grid, network, Softmax(), "classification", ("a", "b")).eval()
+
+
+@pytest.mark.parametrize(
+    "body", [_Scaled, lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Flatten())]
+)
+def test_a_batch_norm_over_another_axis_than_the_linear_stays(body):
+    torch.manual_seed(0)
+    graph, X = _over_a_grid(body()).double(), torch.randn(20, 16).double()
+    with torch.no_grad():
+        torch.testing.assert_close(fold(graph).predict(X), graph.predict(X), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_a_layer_with_a_hook_keeps_its_neighbours(position):
+    torch.manual_seed(0)
+    norm = nn.BatchNorm1d(5)
+    nn.init.uniform_(norm.running_mean, -1, 1)
+    body = nn.Sequential(nn.Linear(6, 5), norm, nn.ReLU(), nn.Linear(5, 1))
+    body[position].register_forward_hook(lambda _, given, out: 2 * out + 1)
+    body[3].register_forward_pre_hook(lambda _, given: (given[0] ** 2,))
+    columns, scale = tuple("abcdef"), Scale(torch.full((6,), 0.5), torch.full((6,), 2.0))
+    network, head = UserNetwork(body, "", (6,), 1), Unscale(3.0, 2.0)
+    graph = Graph(columns, nn.Sequential(scale), nn.Identity(), network, head, "regression").eval().double()
+    X = torch.randn(20, 6).double()
+    with torch.no_grad():
+        torch.testing.assert_close(fold(graph).predict(X), graph.predict(X), rtol=1e-9, atol=1e-9)
