@@ -9,7 +9,6 @@ Three lines, without Prefect, DVC or MLflow::
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,8 @@ from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
 from tasks.export.config import AutoQuantisation, QuantiseConfig
 from tasks.export.onnx import run_onnx, session
-from tasks.files import present, read_frame, write_bytes, write_json
+from tasks.files import present, read_frame, remove, write_bytes, write_json
+from tasks.given import Rows, codes_of, frame_of, grid_shape, numeric, parts_of, targets_of, task_of, tried
 from tasks.models.graph import Graph
 from tasks.models.layers import Grid, Softmax, Unscale, preprocess
 from tasks.models.user import UserNetwork
@@ -38,13 +38,8 @@ from tasks.search.problem import Problem
 from tasks.search.told import summary
 from tasks.training.config import TrainConfig
 from tasks.training.device import runtime
-from tasks.training.seeds import derived_seed, permutation
 
 __all__ = ["Budget", "Compressed", "compress_model"]
-
-VALID_SHARE = 0.2
-_SPLIT = 7
-Rows = pd.DataFrame | npt.NDArray[Any] | Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,21 +75,29 @@ class Compressed:
 
         Of a Parquet file no other columns are read.
         """
-        frame = _projected(Path(X), self.columns) if isinstance(X, str | Path) else _frame(X)
+        frame = _projected(Path(X), self.columns) if isinstance(X, str | Path) else frame_of(X)
         missing = [name for name in self.columns if name not in frame]
         if missing:
             raise EspalierError(
                 f"predict: column {missing[0]!r} is missing; needed: {', '.join(self.columns)}"
             )
-        return run_onnx(session(self.model), _numeric(frame[list(self.columns)]).numpy())
+        return run_onnx(session(self.model), numeric(frame[list(self.columns)]).numpy())
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.onnx` and `report.json`, each whole or not at all; return the folder.
 
         A network that came from a builder is also written as `spec.json` and `weights.safetensors`, from
-        which `tasks.artifacts.load_graph` makes it again.
+        which `tasks.artifacts.load_graph` makes it again. The report is written last, and an earlier one is
+        taken away first: where there is a report, it is about what lies beside it.
+
+        Raises
+        ------
+        EspalierError
+            When a file cannot be written.
         """
         place = Path(folder)
+        for name in ("report.json", "spec.json", "weights.safetensors"):
+            remove(place / name)
         write_bytes(place / "model.onnx", self.model)
         if getattr(self.graph.network, "builder", ""):
             save_graph(place, self.graph)
@@ -120,12 +123,12 @@ def compress_model(
     Parameters
     ----------
     network : Module
-        Turns rows (n, p), or a grid (n, C, L) or (n, C, H, W), into logits (n, K) or predictions (n, 1).
-        Not changed.
+        Turns rows (n, p), or a grid (n, C, L) or (n, C, H, W), into logits (n, K), two for two classes, or
+        predictions (n, 1). Not changed.
     X : DataFrame, array or Tensor
         Numeric rows as the network takes them; NaN cells are filled with the column's median.
     y : sequence of n
-        Labels, or numbers.
+        Labels, or numbers; none missing. Also (n, 1).
     budget : Budget, optional
         By default the smallest file at most 0.005 below the network's validation metric.
     valid : (X, y), optional
@@ -145,39 +148,21 @@ def compress_model(
     EspalierError
         When network, rows and labels do not fit each other; nothing is written.
     """
-    frame, targets, shape = _frame(X), np.asarray(y), _grid_shape(X)
-    parts = _parts(frame, targets, valid, task, seed)
+    frame, targets, shape = frame_of(X), targets_of(y), grid_shape(X)
+    parts = parts_of(frame, targets, shape, valid, task, seed)
     plan = _plan(parts[0], shape)
-    outputs = _outputs(network, shape or (len(plan.names),))
-    kind = _task(task, outputs)
-    labels, codes = _targets(kind, outputs, targets, parts[1], parts[3])
-    graph = _graph(network, plan, shape, kind, labels)
+    copied, outputs = tried(network, shape or (len(plan.names),))
+    kind = task_of(task, outputs, targets)
+    labels, codes = codes_of(kind, outputs, targets, parts[1], parts[3])
+    graph = _graph(copied, plan, shape, kind, labels)
     train, finetune = train or TrainConfig(), finetune or FinetuneConfig()
     with runtime(train):
-        rows = [_numeric(part) for part in (parts[0], parts[2])]
+        rows = [numeric(part) for part in (parts[0], parts[2])]
         problem = Problem(graph, plan, rows[0], codes[0], rows[1], codes[1], kind, seed, train, finetune)
         wanted = budget or Budget()
         form = quantise or AutoQuantisation(method="auto")
         found = meet(Bench(problem, timed=wanted.counts_time, quantise=form), wanted)
     return Compressed(found.best.graph, found.best.model, _report(found, wanted, plan))
-
-
-def _frame(X: Rows) -> pd.DataFrame:
-    if isinstance(X, pd.DataFrame):
-        text = [str(name) for name in X if not pd.api.types.is_numeric_dtype(X[name])]
-        if text:
-            raise EspalierError(
-                f"X: column {text[0]!r} is not numeric; encode it as the network was trained on it, or let "
-                "`espalier init` make a workspace that cleans the data"
-            )
-        return X.rename(columns=str)
-    cells = np.asarray(X.detach().cpu() if isinstance(X, Tensor) else X)
-    if cells.ndim < 2 or not len(cells):
-        raise EspalierError(
-            f"X has shape {cells.shape}; needed: rows (n, p), or a grid (n, C, L) or (n, C, H, W)"
-        )
-    flat = cells.reshape(len(cells), -1)
-    return pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])
 
 
 def _projected(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -186,29 +171,6 @@ def _projected(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
     held = set(read_schema(present(path)).names)
     return read_frame(path, [name for name in columns if name in held])
-
-
-def _grid_shape(X: Rows) -> tuple[int, ...] | None:
-    return None if isinstance(X, pd.DataFrame) or X.ndim == 2 else tuple(int(size) for size in X.shape[1:])
-
-
-def _parts(
-    frame: pd.DataFrame, y: npt.NDArray[Any], valid: tuple[Rows, Any] | None, task: str, seed: int
-) -> tuple[pd.DataFrame, npt.NDArray[Any], pd.DataFrame, npt.NDArray[Any]]:
-    """Return training and validation rows with their targets."""
-    if len(y) != len(frame):
-        raise EspalierError(f"y has {len(y)} values for {len(frame)} rows of X")
-    if valid is not None:
-        return frame, y, _frame(valid[0])[list(frame)], np.asarray(valid[1])
-    order = permutation(len(frame), derived_seed(seed, _SPLIT), 0).numpy()
-    classes = y[order] if task != "regression" and len(np.unique(y)) <= len(y) // 5 else np.zeros(len(y))
-    held = np.zeros(len(y), dtype=bool)
-    for value in np.unique(classes):
-        own = order[classes == value]
-        held[own[: round(VALID_SHARE * len(own))]] = True
-    if not held.any():
-        raise EspalierError(f"{len(frame)} rows are too few to hold some back; give valid=(X, y)")
-    return frame[~held], y[~held], frame[held], y[held]
 
 
 def _plan(frame: pd.DataFrame, shape: tuple[int, ...] | None) -> NumericPlan:
@@ -220,70 +182,15 @@ def _plan(frame: pd.DataFrame, shape: tuple[int, ...] | None) -> NumericPlan:
     return NumericPlan(names, (0,) * p, fill, -bound, bound, (), 0 * one, one, places, shape)
 
 
-def _outputs(network: nn.Module, shape: tuple[int, ...]) -> int:
-    """Return how many outputs the network gives, after trying it on two rows of zeros."""
-    training = network.training
-    try:
-        with torch.no_grad():
-            answer = network.eval()(torch.zeros(2, *shape))
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
-        raise EspalierError(f"the network does not take rows of shape {list(shape)}: {reason}") from error
-    finally:
-        network.train(training)
-    if not isinstance(answer, Tensor) or answer.ndim != 2 or len(answer) != 2:
-        got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
-        raise EspalierError(
-            f"the network turns 2 rows into {got}; needed: logits (2, K) or predictions (2, 1)"
-        )
-    return int(answer.shape[1])
-
-
-def _task(task: str, outputs: int) -> str:
-    if task not in ("auto", "classification", "regression"):
-        raise EspalierError(f"task: {task!r} is none of auto, classification, regression")
-    if task == "auto":
-        return "regression" if outputs == 1 else "classification"
-    if (task == "regression") != (outputs == 1):
-        needed = "one output" if task == "regression" else "an output for each class"
-        raise EspalierError(f"task {task} needs {needed}, and the network has {outputs}")
-    return task
-
-
-def _targets(
-    task: str, outputs: int, y: npt.NDArray[Any], *parts: npt.NDArray[Any]
-) -> tuple[list[str] | None, list[Tensor]]:
-    if task == "regression":
-        return None, [torch.from_numpy(np.asarray(part, np.float32)) for part in parts]
-    labels = np.unique(y)
-    if len(labels) != outputs:
-        raise EspalierError(
-            f"y has {len(labels)} classes and the network {outputs} outputs; every class needs a row, and "
-            "its place among the sorted labels is its output"
-        )
-    return [str(label) for label in labels], [
-        torch.from_numpy(np.searchsorted(labels, part)) for part in parts
-    ]
-
-
 def _graph(
     network: nn.Module, plan: NumericPlan, shape: tuple[int, ...] | None, task: str, labels: list[str] | None
 ) -> Graph:
     given = shape or (len(plan.names),)
-    copied = copy.deepcopy(network)
-    known = isinstance(copied, UserNetwork)
-    wrapped = copied if known else UserNetwork(copied, "", given, len(labels or [0]))
-    wrapped = wrapped.cpu().float()
+    known = isinstance(network, UserNetwork)
+    wrapped = network if known else UserNetwork(network, "", given, len(labels or [0]))
     reducer = nn.Identity() if shape is None else nn.Sequential(Grid(torch.arange(len(plan.names)), shape))
     head = Unscale() if task == "regression" else Softmax()
     return Graph(plan.names, preprocess(plan), reducer, wrapped, head, task, labels).eval()
-
-
-def _numeric(frame: pd.DataFrame) -> Tensor:
-    cells = frame.to_numpy(np.float32, na_value=np.nan)
-    if np.isinf(cells).any():
-        raise EspalierError("X holds infinite cells; make them NaN or clip them")
-    return torch.from_numpy(np.array(cells, order="C"))
 
 
 def _report(found: Met, budget: Budget, plan: NumericPlan) -> dict[str, Any]:

@@ -29,6 +29,7 @@ __all__ = [
     "read_csv",
     "read_frame",
     "read_json",
+    "remove",
     "save_arrays",
     "save_tensors",
     "write_bytes",
@@ -62,6 +63,16 @@ def present(path: Path) -> Path:
     if not path.exists():
         raise EspalierError(f"{path}: no such file; `espalier run` makes it, `dvc pull` fetches it")
     return path
+
+
+def remove(path: Path) -> None:
+    """Take a file away, where there is one."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise EspalierError(
+            f"{path}: could not be replaced ({error.strerror or error}). Fix permissions, then run again"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

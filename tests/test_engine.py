@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -135,6 +136,18 @@ def test_a_network_that_lets_no_column_go_keeps_all_and_loses_units(rows):
     assert {probe["columns"] for probe in found.report["candidates"]} == {10}
 
 
+def test_a_hook_is_part_of_the_network_and_of_the_file(rows):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 2))
+    network[2].register_forward_hook(lambda _, given, out: out * torch.tensor([1.0, -3.0]))
+    fitted(network, *rows)
+    found = compress_model(network, *rows, Budget(max_metric_drop=0.02), finetune=QUICK)
+    with torch.no_grad():
+        columns = [int(name[1:]) for name in found.columns]
+        wanted = found.graph.predict(torch.from_numpy(rows[0][:, columns])).numpy()
+    np.testing.assert_allclose(found.predict(rows[0]), wanted, atol=0.05)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -145,6 +158,13 @@ def test_a_network_that_lets_no_column_go_keeps_all_and_loses_units(rows):
         (lambda X, y: (X[:0], y[:0]), "needed: rows"),
         (lambda X, y: (pd.DataFrame(X).astype({3: str}), y), "column '3' is not numeric"),
         (lambda X, y: (X[:2], np.array(["no", "yes"])), "too few to hold some back"),
+        (lambda X, y: (pd.DataFrame(X, columns=list("abcdefghia")), y), "two columns are called 'a'"),
+        (lambda X, y: (X, np.stack([y, y], axis=1)), r"y has shape \(500, 2\)"),
+        (
+            lambda X, y: (X, pd.Series(y).mask(X[:, 0] > 2.5)),
+            "y lacks [0-9]+ of 500 values, the first in row",
+        ),
+        (lambda X, y: (X, pd.Series([1, "a"] * 250, dtype=object)), "y mixes kinds of labels"),
     ],
 )
 def test_what_does_not_fit_is_one_line(network, rows, change, message):
@@ -152,11 +172,68 @@ def test_what_does_not_fit_is_one_line(network, rows, change, message):
         compress_model(network, *change(*rows), finetune=QUICK)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X, np.where(y == "no", "maybe", y)), "label 'maybe' does not occur in y, .* no, yes"),
+        (lambda X, y: (X[:50], y), "valid: y has 500 values for 50 rows"),
+        (lambda X, y: (X[:, :9], y), "valid: column 'x9' of X is missing"),
+        (lambda X, y: (np.tile(X, 2), y), r"valid: rows have shape \[20\], those of X \[10\]"),
+        (lambda X, y: (X[:0], y[:0]), "valid: X has shape"),
+        (lambda X, y: (X, np.full(500, None)), "valid: y lacks 500 of 500 values"),
+    ],
+)
+def test_validation_rows_that_do_not_fit_are_one_line(network, rows, change, message):
+    with pytest.raises(EspalierError, match=message):
+        compress_model(network, *rows, valid=change(*rows), finetune=QUICK)
+
+
 def test_a_network_of_nan_is_one_line(rows):
     network = nn.Sequential(nn.Linear(10, 4), nn.ReLU(), nn.Linear(4, 2))
     nn.init.constant_(network[0].weight, float("nan"))
     with pytest.raises(EspalierError, match="NaN"):
         compress_model(network, *rows, finetune=QUICK)
+
+
+def test_a_network_with_its_own_softmax_is_one_line(network, rows):
+    with pytest.raises(EspalierError, match="gives probabilities; leave its softmax out"):
+        compress_model(nn.Sequential(network, nn.Softmax(1)), *rows)
+
+
+@pytest.mark.parametrize("labels", [lambda y: y, lambda y: (y == "yes").astype(int)])
+@pytest.mark.parametrize("task", ["auto", "classification"])
+def test_one_logit_for_two_classes_is_told_what_to_do(rows, labels, task):
+    with pytest.raises(EspalierError, match="two logits"):
+        compress_model(nn.Linear(10, 1), rows[0], labels(rows[1]), task=task)
+
+
+def test_words_and_infinite_numbers_are_no_targets_of_a_regression(rows):
+    X, y = rows
+    with pytest.raises(EspalierError, match="y holds no numbers"):
+        compress_model(nn.Linear(10, 1), X, y, task="regression")
+    with pytest.raises(EspalierError, match="y holds infinite values"):
+        compress_model(nn.Linear(10, 1), X, np.where(y == "yes", np.inf, X[:, 0]))
+
+
+def test_targets_in_a_single_column_are_targets(rows):
+    X, wanted = rows[0], 3 * rows[0][:, :1]
+    torch.manual_seed(0)
+    network, budget = (
+        nn.Sequential(nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 1)),
+        Budget(max_metric_drop=0.9),
+    )
+    flat, column = (
+        compress_model(network, X, y, budget, valid=(X, y), finetune=FinetuneConfig(epochs=1))
+        for y in (wanted[:, 0], torch.from_numpy(wanted))
+    )
+    assert column.report["reference"]["metric"] == flat.report["reference"]["metric"]
+
+
+def test_a_network_in_float64_is_taken_in_float32(network, rows):
+    found = compress_model(
+        copy.deepcopy(network).double(), *rows, Budget(max_metric_drop=0.1), finetune=QUICK
+    )
+    assert found.met
 
 
 def test_a_task_that_contradicts_the_network_is_one_line(network, rows):
@@ -179,6 +256,23 @@ def test_neither_prefect_nor_mlflow_nor_dvc_is_imported():
     code = "import sys, tasks.engine; print(sorted({'prefect', 'mlflow', 'dvc'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("dies_at", ["model.onnx", "report.json"])
+def test_a_kill_between_files_leaves_no_report_of_another_model(small, tmp_path, monkeypatch, dies_at):
+    folder = small.save(tmp_path / "small")
+    (folder / "spec.json").write_text("{}")
+    replace = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if target.name == dies_at:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        small.save(folder)
+    assert [path.name for path in folder.iterdir()] == ["model.onnx"]
 
 
 def test_a_full_disk_leaves_nothing_half_written(small, tmp_path, monkeypatch):

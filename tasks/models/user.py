@@ -21,6 +21,7 @@ __all__ = [
     "build_user",
     "check_covered",
     "check_declared",
+    "gives_probabilities",
     "load_builder",
     "nearest",
     "source_file",
@@ -215,11 +216,24 @@ def _check_output(builder: str, body: nn.Module, shape: tuple[int, ...], outputs
                 f"model.builder: the network of {builder} turns {rows} rows of shape {list(shape)} into "
                 f"{got}, needed ({rows}, {outputs}); end it with a Linear of `outputs` units and no softmax"
             )
-        if outputs > 1 and (out >= 0).all() and torch.allclose(out.sum(dim=1), torch.ones(rows)):
+        if gives_probabilities(out):
             raise EspalierError(
                 f"model.builder: the network of {builder} gives probabilities; leave its softmax out, "
                 "the loss and the exported graph have their own"
             )
+
+
+def gives_probabilities(out: torch.Tensor) -> bool:
+    """Whether outputs (n, K) look like those of a softmax.
+
+    Examples
+    --------
+    >>> gives_probabilities(torch.tensor([[0.2, 0.8]])), gives_probabilities(torch.tensor([[0.2, 0.9]]))
+    (True, False)
+    """
+    return (
+        out.shape[1] > 1 and bool((out >= 0).all()) and torch.allclose(out.sum(dim=1), out.new_ones(len(out)))
+    )
 
 
 def _tried(builder: str, body: nn.Module, shape: tuple[int, ...], rows: int) -> Any:
