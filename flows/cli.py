@@ -186,7 +186,14 @@ def compress_model(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the files of an earlier one there.")
     ] = False,
-    folder: Folder = Path(),
+    task: Annotated[
+        str, typer.Option(metavar="TASK", help="classification or regression; auto: as the target looks.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(metavar="N", help="Of what is drawn.")] = 0,
+    folder: Annotated[
+        Path,
+        typer.Option("-C", metavar="DIR", help="Where --model's code is; other paths start here, not there."),
+    ] = Path(),
 ) -> None:
     """Compress a trained network within a budget; exit code 3 where it is not met.
 
@@ -194,7 +201,7 @@ def compress_model(
     """
     from flows.compress_model import Request, run
 
-    request = Request(model, weights, data, valid, target, budget or [], out, force)
+    request = Request(model, weights, data, valid, target, budget or [], out, force, task, seed)
     if not run(request, folder.resolve(), typer.echo).met:
         typer.echo(f"espalier: the budget is not met; the nearest model is in {out}", err=True)
         raise typer.Exit(NOT_MET)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Request", "budget_of", "run"]
 
 
+_TASKS = ("auto", "classification", "regression")
+
+
 @dataclass(frozen=True)
 class Request:
     """What the command was asked.
@@ -29,13 +32,15 @@ class Request:
     weights : Path
         The network's trained state.
     data, valid : str
-        Tables; without the second a share of the first is held back.
+        Tables; without the second a share of the first is held back. Paths start from the current folder.
     target : str
     limits : sequence of str
         ``KEY=VALUE`` of the budget.
     out : Path
     force : bool
         Write into a folder that holds something.
+    task : "auto", "classification" or "regression"
+        auto: as the target looks.
     seed : int
     """
 
@@ -47,6 +52,7 @@ class Request:
     limits: Sequence[str]
     out: Path
     force: bool = False
+    task: str = "auto"
     seed: int = 0
 
 
@@ -59,7 +65,6 @@ def budget_of(limits: Sequence[str]) -> BudgetConfig:
         With every problem: unknown key, wrong value, contradiction.
     """
     from pydantic import create_model
-    from ruamel.yaml import YAML
 
     from tasks.schema import parse_section
     from tasks.search.config import BudgetConfig
@@ -68,14 +73,32 @@ def budget_of(limits: Sequence[str]) -> BudgetConfig:
     bare = [limit for limit in limits if "=" not in limit]
     if bare:
         raise EspalierError(f"--budget {bare[0]}: give KEY=VALUE, for example max_bytes=20000")
-    pairs = (limit.split("=", 1) for limit in limits)
-    values = {key.strip(): YAML(typ="safe").load(value) for key, value in pairs}
+    values: dict[str, Any] = {}
+    for limit in limits:
+        key, value = (part.strip() for part in limit.split("=", 1))
+        if key in values:
+            raise EspalierError(f"--budget {limit}: {key} is given twice")
+        values[key] = _value(limit, value)
     holder = create_model("Budget", __base__=Section, budget=(BudgetConfig, ...))
     section, problems = parse_section(holder, "budget", values)
     if problems:
         raise ConfigError(problems, "--budget")
     found: BudgetConfig = section
     return found
+
+
+def _value(limit: str, text: str) -> Any:
+    """Read the value of a limit: a whole number may be written 1e4."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    if not text:
+        raise EspalierError(f"--budget {limit}: give a value after =; null for no limit")
+    try:
+        value = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise EspalierError(f"--budget {limit}: {text!r} is neither a number nor a word") from error
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def run(request: Request, root: Path, say: Callable[[str], None]) -> Compressed:
@@ -93,8 +116,10 @@ def run(request: Request, root: Path, say: Callable[[str], None]) -> Compressed:
 
     budget = budget_of(request.limits)
     _check_place(request)
-    X, y, task = _table(request.data, request.target, root)
-    valid = None if request.valid is None else _table(request.valid, request.target, root)[:2]
+    if request.task not in _TASKS:
+        raise EspalierError(f"--task {request.task}: is none of {', '.join(_TASKS)}")
+    X, y, task = _table(request.data, request, "--data")
+    valid = None if request.valid is None else _table(request.valid, request, "--valid")[:2]
     outputs = 1 if task == "regression" else len(set(y))
     network = build_user(request.model, (X.shape[1],), outputs, root)
     load_weights(network, request.weights, "--weights")
@@ -116,13 +141,20 @@ def _check_place(request: Request) -> None:
         )
 
 
-def _table(uri: str, target: str, root: Path) -> tuple[pd.DataFrame, Any, str]:
-    """Read the columns, the target and the task of a table."""
+def _table(uri: str, request: Request, option: str) -> tuple[pd.DataFrame, Any, str]:
+    """Read the columns, the target and the task of a table; a path starts from the current folder."""
     from tasks.data.config import SourceConfig
     from tasks.data.sources import read_source
+    from tasks.given import frame_of, targets_of
 
-    frame, meta = read_source(root, SourceConfig(uri=uri, target=target))
-    return frame[list(meta.columns)], frame[meta.target].to_numpy(), meta.task
+    config = SourceConfig.model_validate({"uri": uri, "target": request.target, "task": request.task})
+    try:
+        frame, meta = read_source(Path.cwd(), config)
+    except EspalierError as error:
+        told = str(error).replace("source.uri", option).replace("source.target", "--target")
+        raise EspalierError(told.replace("source.task", "--task")) from error
+    y = targets_of(frame[meta.target].to_numpy(), f"{option}: column {meta.target!r}")
+    return frame_of(frame[list(meta.columns)], option), y, meta.task
 
 
 def _told(done: Compressed, request: Request) -> Iterator[str]:

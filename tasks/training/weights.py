@@ -34,7 +34,8 @@ def read_state(path: Path, setting: str = SETTING) -> dict[str, Tensor]:
     if path.suffix not in SUFFIXES:
         raise EspalierError(f"{setting}: {path} is none of {', '.join(SUFFIXES)}")
     if not path.is_file():
-        raise EspalierError(f"{setting}: no file {path}; the path is relative to the workspace")
+        start = "workspace" if setting == SETTING else "current folder"
+        raise EspalierError(f"{setting}: no file {path}; the path is relative to the {start}")
     try:
         return load_file(path) if path.suffix == ".safetensors" else _read_pth(path, setting)
     except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -40,6 +41,8 @@ def folder(tmp_path_factory) -> Path:
     y = (X[:, 2] > 0).astype(int)
     frame = pd.DataFrame(X, columns=list("abcdef")).assign(answer=np.where(y, "yes", "no"))
     frame[:300].to_parquet(root / "train.parquet")
+    frame[:20].assign(b="word").to_csv(root / "words.csv", index=False)
+    frame[:20].assign(answer=frame["answer"].mask(frame.index == 3)).to_csv(root / "gaps.csv", index=False)
     frame[300:].to_parquet(root / "valid.parquet")
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 30), nn.ReLU(), nn.Linear(30, 2))
@@ -129,7 +132,10 @@ def test_a_file_is_no_folder_and_an_empty_folder_is_free(tmp_path):
         ({"weights": "none.safetensors"}, "--weights: no file none.safetensors"),
         ({"model": "nets.mine:bild"}, "did you mean 'build'"),
         ({"target": "answr"}, "did you mean"),
-        ({"data": "none.parquet"}, "none.parquet"),
+        ({"data": "none.parquet"}, "--data: no file none.parquet"),
+        ({"valid": "words.csv"}, "--valid: column 'b' is not numeric"),
+        ({"data": "gaps.csv"}, "--data: column 'answer' lacks 1 of"),
+        ({"task": "ranking"}, "--task ranking: is none of auto, classification, regression"),
     ],
 )
 def test_what_does_not_fit_is_one_line_and_nothing_is_written(folder, changes, message):
@@ -152,3 +158,49 @@ def test_limits_are_read_and_checked_together():
         budget_of(["max_byte=3", "objective=tiniest"])
     with pytest.raises(EspalierError, match="give KEY=VALUE"):
         budget_of(["max_bytes"])
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (["max_bytes=[1"], "is neither a number nor a word"),
+        (["max_bytes="], "give a value after =; null for no limit"),
+        (["max_bytes=1", "max_bytes=2"], "max_bytes is given twice"),
+    ],
+)
+def test_a_limit_that_cannot_be_read_is_one_line(limits, message):
+    with pytest.raises(EspalierError, match=message) as told:
+        budget_of(limits)
+    assert "\n" not in str(told.value)
+
+
+def test_a_whole_number_may_have_an_exponent():
+    assert budget_of(["max_bytes=1e4"]).max_bytes == 10_000
+
+
+def test_paths_start_from_the_current_folder_and_the_code_from_the_other_one(folder, tmp_path):
+    names = {name: str(folder / f"{name}.parquet") for name in ("train", "valid")}
+    shutil.copy(names["train"], tmp_path / "mine.parquet")
+    shutil.copy(folder / "w.safetensors", tmp_path / "w.safetensors")
+    done = command(
+        tmp_path,
+        f"-C{folder}",
+        "--budget=max_metric_drop=0.5",
+        "--budget=max_seconds=1",
+        "--seed=3",
+        data="mine.parquet",
+        valid=names["valid"],
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "small" / "report.json").exists()
+    missing = command(
+        tmp_path,
+        f"-C{folder}",
+        data="mine.parquet",
+        valid=names["valid"],
+        weights="no.pth",
+        out="broken",
+    )
+    assert missing.stderr.splitlines() == [
+        "espalier: --weights: no file no.pth; the path is relative to the current folder"
+    ]
