@@ -20,7 +20,8 @@ class FinetuneConfig(Section):
     epochs: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         "auto",
         description="epochs of recovery per round; with a gradual schedule, of all. auto: 60; 180 for a "
-        "candidate of method budget, 30 to 180 from 3,300 rows on. Fewer than train.epochs cost more than the choice of what to remove",
+        "candidate of method budget, 30 to 180 from 3,300 rows on; never fewer than train.epochs, which cost "
+        "more than the choice of what to remove",
     )
     lr: float = Field(0.003, gt=0.0, description="peak of the one-cycle learning rate")
     distil: float = Field(
@@ -53,6 +54,10 @@ class FinetuneConfig(Section):
             raise ValueError("keep: last goes through every epoch; set keep: best, or patience: 0")
         return self
 
-    def length(self, auto: int = REMOVAL_EPOCHS) -> int:
-        """Return how many epochs a recovery takes; `auto` of them where the configuration leaves it open."""
-        return auto if self.epochs == "auto" else self.epochs
+    def length(self, auto: int = REMOVAL_EPOCHS, *, trained: int = 0) -> int:
+        """Return how many epochs a recovery takes.
+
+        Where the configuration leaves it open `auto` of them, but no fewer than `trained`, those of the
+        network's own training.
+        """
+        return max(auto, trained) if self.epochs == "auto" else self.epochs

@@ -70,7 +70,7 @@ def prune(
     rounds: Rounds | None = None,
     initial: nn.Module | None = None,
     folder: Path | None = None,
-    on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_epoch: Callable[[EpochRecord], bool | None] | None = None,
     front: Front | None = None,
     hold_zeros: bool = False,
 ) -> Pruned:

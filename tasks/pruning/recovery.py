@@ -99,7 +99,7 @@ class Recovery:
     mixing: Mixing | None = None
     rounds: Rounds | None = None
     folder: Path | None = None
-    on_epoch: Callable[[EpochRecord], None] | None = None
+    on_epoch: Callable[[EpochRecord], bool | None] | None = None
     initial: nn.Module | None = None
     hold_zeros: bool = False
 
@@ -116,6 +116,11 @@ class Recovery:
 
     def _fed(self, front: Front) -> tuple[tuple[Tensor, Tensors], ...]:
         return (front.train, self.train), (front.valid, self.valid)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of one round: at least as many as the network was trained for, unless configured."""
+        return self.finetune.length(trained=self.settings.epochs)
 
     @property
     def example(self) -> Tensor:
@@ -141,7 +146,7 @@ class Recovery:
         """
         if self.finetune.recalibrate:
             outcome = outcome.then(recalibrated(outcome.network, self.train))
-        epochs = self.finetune.length()
+        epochs = self.epochs
         if epochs == 0:
             return outcome
         numbered = partial(_numbered, after=len(outcome.history))

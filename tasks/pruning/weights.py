@@ -168,7 +168,7 @@ def _gradual(
     source = _given(recovery.initial, "start: scratch") if config.start == "scratch" else outcome.network
     cut = copy.deepcopy(source)
     attach(cut, _open(cut) | masks_of(outcome.network))
-    epochs = recovery.finetune.length()
+    epochs = recovery.epochs
     ramp = min(round(RAMP * epochs), epochs - 1)
     tighten = partial(_tighten, config=config, target=target, calibration=calibration, ramp=ramp)
     hooks = Hooks(before_epoch=tighten, after_step=hold, settled=ramp)

@@ -93,9 +93,12 @@ def candidate_epochs(rows: int) -> int:
     return max(_SHORTEST, min(CANDIDATE_EPOCHS, _PRESENTED // max(rows, 1)))
 
 
-def recovery_epochs(config: PruneSection, rows: int) -> int | None:
-    """Return how many epochs a recovery on so many rows takes; None for a recipe, where each step says so."""
+def recovery_epochs(config: PruneSection, rows: int, trained: int) -> int | None:
+    """Return how many epochs a recovery on so many rows takes; None for a recipe, where each step says so.
+
+    `trained` are the epochs that the network was trained for.
+    """
     if isinstance(config, StepsConfig):
         return None
     auto = candidate_epochs(rows) if isinstance(config, BudgetedConfig) else REMOVAL_EPOCHS
-    return config.finetune.length(auto)
+    return config.finetune.length(auto, trained=trained)

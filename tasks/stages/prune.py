@@ -214,7 +214,8 @@ def _pruner(inputs: _Inputs, params: Params, root: Path, folder: Path) -> PruneS
         if number:
             log.info("step %d: %s, amount %s", number, config.method, config.amount)
         learns = not isinstance(config, NoPruneConfig)
-        with progress("prune", config.finetune.length() * getattr(config, "rounds", 1), target.kind) as shown:
+        epochs = config.finetune.length(trained=params.train.epochs) * getattr(config, "rounds", 1)
+        with progress("prune", epochs, target.kind) as shown:
             return prune(
                 network if before is None else before.network,
                 config,

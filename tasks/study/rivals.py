@@ -74,8 +74,9 @@ def _fresh(halves: Halves) -> dict[str, Any]:
     """Return what makes another network from scratch, trained as long as a pruned one in all."""
     prune = halves.both.prune
     removals = () if isinstance(prune, BudgetedConfig) else steps_of(prune)
-    recovery = sum(step.finetune.length() * getattr(step, "rounds", 1) for step in removals)
-    return {"reference.weights": None, "train.epochs": halves.params.train.epochs + recovery}
+    epochs = halves.params.train.epochs
+    recovery = sum(step.finetune.length(trained=epochs) * getattr(step, "rounds", 1) for step in removals)
+    return {"reference.weights": None, "train.epochs": epochs + recovery}
 
 
 def small_dense(halves: Halves, wanted: float) -> Overrides | None:

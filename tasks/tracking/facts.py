@@ -136,7 +136,9 @@ class Facts(Reports):
         known = {
             "reduce.columns.components": self.columns[1],
             "prune.amount": self.amount,
-            "prune.finetune.epochs": recovery_epochs(self.params.prune, int(self.reduce["rows"]["after"])),
+            "prune.finetune.epochs": recovery_epochs(
+                self.params.prune, int(self.reduce["rows"]["after"]), self.params.train.epochs
+            ),
             "evaluate.metric": self.headline,
             "evaluate.threshold": self.evaluate.get("threshold"),
             "source.task": self.evaluate["task"],
