@@ -19,7 +19,7 @@ from tasks.evaluation.efficiency import multiply_adds
 from tasks.export.choose import Yardstick, choose
 from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.export.fold import fold
-from tasks.export.onnx import serialised, session, to_model
+from tasks.export.onnx import check_parity, serialised, session, to_model
 from tasks.models.graph import Graph
 from tasks.pruning.column_criteria import column_scores
 from tasks.pruning.config import StructuredConfig
@@ -28,6 +28,8 @@ from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
 from tasks.search.config import candidate_epochs
 from tasks.search.luck import resampled, spread
+from tasks.search.made import Made, noted
+from tasks.search.pace import Pace
 from tasks.search.problem import Problem
 from tasks.training.batching import Tensors
 from tasks.training.scoring import metric
@@ -38,54 +40,13 @@ PREDICTOR: Final = "decomposition"
 """How columns and units are chosen: what is left answers well before any recovery."""
 
 _CRITERIA = (PREDICTOR, "weight")
-_WHOLE = (
-    "every column is kept: what reads them first is neither linear nor a grid, so none can be taken away; "
-    "units alone are chosen"
-)
 _WORSE = "recovery made it worse on validation rows; kept as it was before"
+_SHORT = "recovered for {} epochs instead of {}: no more fit into the time box"
+_FLOAT32 = "in float32, which suits the budget better than int8 does"
+_UNFOLDED = "its layers are not merged in the file: merged, it answered otherwise than the network"
+_CHECKED = 1024  # validation rows on which a file is held against its network
 _WARM, _CALLS = 20, 300
 _INT8_PRICE = 200  # bytes of scales, zero points and nodes beside a matrix in int8
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """A candidate.
-
-    Attributes
-    ----------
-    setting : Setting
-    graph : Graph
-        From the columns it still reads.
-    figures : Figures
-        What it costs, and how it does.
-    model : bytes
-        Its ONNX file, as it would be deployed.
-    keep : tuple of int
-        Positions of its columns among the problem's.
-    pruned : Pruned, optional
-        How its network came about.
-    whole : bool
-        Whether every column was kept because none can be taken away.
-    """
-
-    setting: Setting
-    graph: Graph
-    figures: Figures
-    model: bytes = b""
-    keep: tuple[int, ...] = ()
-    pruned: Pruned | None = None
-    whole: bool = False
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What could not be done as asked."""
-        told = () if self.pruned is None else tuple(self.pruned.report["notes"])
-        return (_WHOLE, *told) if self.whole else told
-
-
-def _noted(pruned: Pruned, note: str) -> Pruned:
-    """Return the same network with one note more in its report."""
-    return replace(pruned, report={**pruned.report, "notes": [*pruned.report["notes"], note]})
 
 
 def latency_us(model: bytes, columns: int) -> float:
@@ -131,7 +92,8 @@ class Bench:
     @property
     def epochs(self) -> int:
         """Epochs of a recovery."""
-        return self.problem.finetune.length(candidate_epochs(len(self.problem.X)))
+        problem = self.problem
+        return problem.finetune.length(candidate_epochs(len(problem.X)), trained=problem.train.epochs)
 
     @cached_property
     def whole(self) -> bool:
@@ -185,13 +147,27 @@ class Bench:
             self._probed[possible] = self._measured(possible, made, deployed=False, timed=self.timed)
         return self._probed[possible]
 
-    def recover(self, setting: Setting) -> Made:
-        """Make a candidate and let it recover in full; it stays as it was where that made it worse."""
+    def recover(self, setting: Setting, seconds: float = math.inf) -> Made:
+        """Make a candidate and let it recover; it stays as it was where that made it worse.
+
+        Where its first epochs say that not all fit into `seconds`, it recovers for as many as do.
+        """
         possible = self._possible(setting)
-        before, after = self.probe(possible).pruned, self._pruned(possible, self.epochs)
+        before, after = self.probe(possible).pruned, self._paced(possible, seconds)
         assert before is not None
-        best = after if after.valid_metric >= before.valid_metric else _noted(before, _WORSE)
+        best = after if after.valid_metric >= before.valid_metric else noted(before, _WORSE)
         return self._measured(possible, best, deployed=True, timed=True)
+
+    def _paced(self, setting: Setting, seconds: float) -> Pruned:
+        """Recover within so many seconds, about."""
+        pace = Pace(seconds, self.epochs)
+        made = self._pruned(setting, self.epochs, pace)
+        if not pace.ended:
+            return made
+        while pace.fit:
+            pace = Pace(pace.left, pace.fit)
+            made = self._pruned(setting, pace.epochs, pace)
+        return noted(made, _SHORT.format(len(made.history), self.epochs))
 
     def _possible(self, setting: Setting) -> Setting:
         """Return the setting, with every column where none can be taken away."""
@@ -210,10 +186,11 @@ class Bench:
             self._known[key] = _Narrowed(graph, tuple(keep), *problem.tensors(graph, keep))
         return self._known[key]
 
-    def _pruned(self, setting: Setting, epochs: int) -> Pruned:
-        """Return the network of a setting after so many epochs of recovery."""
+    def _pruned(self, setting: Setting, epochs: int, pace: Pace | None = None) -> Pruned:
+        """Return the network of a setting after so many epochs of recovery, fewer where a pace ends it."""
         problem, given = self.problem, self._narrowed(setting)
         config = self._config(setting, epochs)
+        lessons = self._config(setting, self.epochs if epochs else 0).finetune  # drawn once for any length
         return prune(
             given.graph.network,
             config,
@@ -223,9 +200,10 @@ class Bench:
             task=problem.task,
             outputs=problem.outputs,
             seed=problem.seed,
-            teacher=problem.lessons.answers(config.finetune),
-            mixing=problem.lessons.mixtures(config.finetune),
+            teacher=problem.lessons.answers(lessons),
+            mixing=problem.lessons.mixtures(lessons),
             rounds=problem.rounds,
+            on_epoch=pace,
         )
 
     def _measured(self, setting: Setting, pruned: Pruned, *, deployed: bool, timed: bool) -> Made:
@@ -234,11 +212,41 @@ class Bench:
         made = given.graph.with_parts(network=pruned.network).eval()
         folded = fold(made)
         fp32 = to_model(folded)
+        if deployed and not self._agrees(made, fp32, given.keep):
+            folded, pruned = made, noted(pruned, _UNFOLDED)
+            fp32 = to_model(folded)
+            self._agrees(made, fp32, given.keep, needed=True)
         kept, lost = self._form(fp32, given.keep) if deployed else (serialised(fp32), 0.0)
         size = len(kept) if deployed or timed else self._estimate(fp32)
         wait = latency_us(kept, len(given.keep)) if timed else 0.0
         figures = Figures(size, multiply_adds(folded), wait, pruned.valid_metric - lost)
-        return Made(setting, made, figures, kept, given.keep, pruned, self.whole)
+        done = Made(setting, made, figures, kept, given.keep, pruned, self.whole)
+        asked = self.timed or (setting.columns, setting.units) == (1, 1)
+        return replace(done, float32=self._in_float32(done, serialised(fp32))) if deployed and asked else done
+
+    def _in_float32(self, made: Made, model: bytes) -> Made | None:
+        """Return a candidate's other form, where its file is in int8."""
+        assert made.pruned is not None
+        if made.model == model:
+            return None
+        wait, metric = latency_us(model, len(made.keep)), made.pruned.valid_metric
+        figures = replace(made.figures, bytes=len(model), latency_us=wait, metric=metric)
+        return replace(made, figures=figures, model=model, pruned=noted(made.pruned, _FLOAT32))
+
+    def _agrees(self, made: Graph, fp32: ModelProto, keep: Sequence[int], *, needed: bool = False) -> bool:
+        """Whether a file answers validation rows as its network does; an error where that is `needed`."""
+        rows = self.problem.valid[:_CHECKED, list(keep)].numpy()
+        try:
+            check_parity(made, serialised(fp32), rows)
+        except EspalierError as error:  # which is all that `check_parity` says of a file
+            if needed:
+                told = str(error).partition("; set")[0]
+                raise EspalierError(
+                    f"{told}; its layers cannot be written as they are. Leave out hooks and code that "
+                    "depends on the rows, and build the network of torch.nn layers"
+                ) from error
+            return False
+        return True
 
     def _form(self, fp32: ModelProto, keep: Sequence[int]) -> tuple[bytes, float]:
         """Return the file that is kept of a recovered candidate, and what its metric loses by int8."""

@@ -69,7 +69,8 @@ def meet(
     known : iterable of Made
         Candidates of this bench that have recovered before: they are not made again.
     clock : callable
-        Seconds, for the time box: no recovery begins that is not expected to end within it.
+        Seconds, for the time box: no recovery begins that is not expected to end within it, and one that
+        does not all the same recovers for fewer epochs.
 
     Returns
     -------
@@ -80,9 +81,13 @@ def meet(
     for made in known:
         tried.recovered[made.setting] = made
     ranked = trial(tried)
-    if not tried.over:  # nothing removed, perhaps int8: it takes no training
-        tried.recover(ranked.setting(0, 0))
+    whole = ranked.setting(0, 0)  # nothing removed, perhaps int8: it takes no training
+    if not tried.over:
+        tried.recover(whole)
     chosen = _chosen(tried, ranked) if ranked.probe(tried) else _best(tried, _taken(tried))
+    if chosen is None and whole not in tried.recovered:
+        tried.recover(whole)
+        chosen = _best(tried, {whole: _taken(tried)[whole]})
     nearest = chosen or _nearest(tried)
     return Met(nearest, reference, chosen is not None, tuple(tried.probes), _notes(tried, nearest, chosen))
 
@@ -217,11 +222,7 @@ def _proposal(
 
 
 def _nearest(tried: Tried) -> Made:
-    """Return the recovered candidate that misses by least; one is made where there is none."""
-    if not tried.recovered:
-        made = list(tried.probed.values())
-        closest = min(made, key=lambda each: (excess(each.figures, tried.budget), -each.figures.metric))
-        tried.recover(closest.setting)
+    """Return the recovered candidate that misses by least."""
 
     def miss(made: Made) -> float:
         short = shortfall(made.figures, tried.budget, tried.bench.reference.metric)

@@ -73,9 +73,30 @@ class Tried:
 
     def _recovered(self, setting: Setting) -> Made:
         began = self.clock()
-        made = self._noted(self.bench.recover(setting), recovered=True)
+        made = self.bench.recover(setting, max(self.until - began, 0.0))
+        made = self._noted(self._form(made), recovered=True)
         self.longest = max(self.longest, self.clock() - began)
         return made
+
+    def _form(self, made: Made) -> Made:
+        """Return the form that the budget asks for, where a candidate has two.
+
+        Bytes speak for int8; where time counts the limits and the objective choose, and a network of which
+        nothing was removed is as it came where only that keeps the metric.
+        """
+        if made.float32 is None or (not self.budget.counts_time and self._meets(made)):
+            return made
+
+        def rank(form: Made) -> tuple[bool, float, float]:
+            figures = form.figures
+            best = self.budget.objective == "best"
+            cost = -figures.metric if best else self.cost(figures)
+            return not self._meets(form), max(excess(figures, self.budget), 1.0), cost
+
+        return min((made, made.float32), key=rank)
+
+    def _meets(self, made: Made) -> bool:
+        return self.admits(made.figures) and made.figures.metric >= self.floor
 
     def _twin(self, probed: Made) -> Made | None:
         """Return what a recovered candidate of the same columns and as many multiply-adds became."""

@@ -45,7 +45,7 @@ def fit(
     rounds: Rounds | None = None,
     hooks: Hooks | None = None,
     checkpoint: Checkpoint | None = None,
-    on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_epoch: Callable[[EpochRecord], bool | None] | None = None,
 ) -> Fit:
     """Train a copy of `network` and return it with the weights of its best validation epoch, or of `until`.
 
@@ -80,7 +80,8 @@ def fit(
     checkpoint
         Where each finished epoch is saved, and an interrupted training of the same arguments goes on from.
     on_epoch
-        Called with each epoch's record.
+        Called with each epoch's record. Where it answers True the training ends; with `until`, with the
+        weights of that moment.
 
     Raises
     ------
@@ -131,8 +132,8 @@ def fit(
             run.remember(_epoch(run, batches, len(order), valid, checkpoint))
             if checkpoint:
                 save(run, checkpoint, key)
-            if on_epoch:
-                on_epoch(run.history[-1])
+            if on_epoch and on_epoch(run.history[-1]):
+                run.stop()
         copied.load_state_dict(run.best)
     return Fit(copied.cpu().eval(), tuple(run.history), run.best_epoch, run.seconds, run.earlier)
 

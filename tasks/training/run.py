@@ -56,6 +56,7 @@ class Run:
     best_epoch: int = 0
     started: float = field(default_factory=time.perf_counter)
     earlier: float = 0.0
+    stopped: bool = False
 
     @property
     def seconds(self) -> float:
@@ -67,7 +68,7 @@ class Run:
         """Whether all epochs are done, or patience has run out."""
         done = len(self.history)
         waited = done - max(self.best_epoch, self.hooks.settled)
-        return done >= (self.until or self.epochs) or 0 < self.config.patience <= waited
+        return self.stopped or done >= (self.until or self.epochs) or 0 < self.config.patience <= waited
 
     def remember(self, record: EpochRecord) -> None:
         """Add a finished epoch, and keep its weights when they are the best so far."""
@@ -76,6 +77,12 @@ class Run:
             return
         if not self.best_epoch or better(record, self.history[self.best_epoch - 1]):
             self.best, self.best_epoch = snapshot(self.network), record.epoch
+
+    def stop(self) -> None:
+        """Let this epoch be the last; its weights count where those of the last one were asked for."""
+        self.stopped = True
+        if self.until is not None or not self.best_epoch:
+            self.best, self.best_epoch = snapshot(self.network), len(self.history)
 
 
 def better(record: EpochRecord, rival: EpochRecord) -> bool:

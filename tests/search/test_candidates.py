@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from onnx import ModelProto
 from torch import nn
 
 from tasks.data.plan import NumericPlan
+from tasks.errors import EspalierError
 from tasks.export.config import AutoQuantisation
 from tasks.export.onnx import run_onnx, session
 from tasks.models.graph import Graph
 from tasks.models.layers import Softmax, preprocess
 from tasks.pruning.config import FinetuneConfig
+from tasks.search import candidates
 from tasks.search.budget import Setting
 from tasks.search.candidates import Bench
 from tasks.search.luck import resampled, spread
+from tasks.search.pace import Pace
 from tasks.search.problem import Problem
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
@@ -94,6 +103,33 @@ def test_recovery_never_lowers_the_validation_metric(graph, setting, lr):
     assert made.recover(setting).pruned.valid_metric >= made.probe(setting).pruned.valid_metric
 
 
+def test_a_recovery_that_would_not_fit_is_shorter_and_says_so(graph, monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(candidates, "Pace", partial(Pace, clock=lambda: float(next(ticks))))
+    made = bench(graph, epochs=50).recover(HALF, seconds=30.0)
+    epochs = len(made.pruned.history)
+
+    assert 3 < epochs < 30
+    assert made.pruned.history[-1].lr < 0.1 * max(record.lr for record in made.pruned.history)
+    assert f"recovered for {epochs} epochs instead of 50: no more fit into the time box" in made.notes
+
+
+def test_time_enough_changes_nothing(graph):
+    free, timed = (bench(graph, epochs=5).recover(HALF, seconds) for seconds in (float("inf"), 1e6))
+    assert free.model == timed.model
+    assert free.notes == timed.notes
+
+
+def test_where_time_counts_both_forms_are_measured(graph):
+    one, both = (
+        replace(bench(graph, epochs=1), timed=timed).recover(Setting(0.5, 1.0)) for timed in (False, True)
+    )
+    assert one.float32 is None
+    assert both.float32.figures.bytes == len(both.float32.model) > both.figures.bytes
+    assert both.float32.figures.metric == both.pruned.valid_metric
+    assert both.float32.figures.latency_us > 0
+
+
 def test_a_candidate_that_recovers_brings_its_epochs_and_no_note(graph):
     recovered = bench(graph, epochs=10).recover(Setting(0.5, 0.125))
     assert [record.epoch for record in recovered.pruned.history] == list(range(1, 11))
@@ -116,6 +152,42 @@ def test_the_noise_of_r2_counts_rows_that_carry_most_of_the_error():
     far[-1] += 3.0
     assert resampled(y, y) == 0
     assert resampled(y, far) > 2 * spread("regression", 1 - 9 / (y**2).sum(), 100)
+
+
+def test_a_file_that_answers_otherwise_is_written_unmerged_and_says_so(graph, monkeypatch):
+    def wrong(graph: Graph) -> Graph:
+        folded = copy.deepcopy(graph)
+        with torch.no_grad():
+            folded.network[-1].bias[0] += 1
+        return folded
+
+    monkeypatch.setattr(candidates, "fold", wrong)
+    made = bench(graph, epochs=1).recover(HALF)
+    X = drawn(100, 1)[0][:, list(made.keep)]
+    wanted = made.graph.predict(X).detach().numpy()
+
+    assert any("layers are not merged" in note for note in made.notes)
+    np.testing.assert_allclose(run_onnx(session(made.model), X.numpy()), wanted, atol=0.05)
+
+
+def test_a_file_that_cannot_be_right_is_one_line(graph, monkeypatch):
+    right = candidates.to_model
+
+    def wrong(graph: Graph) -> ModelProto:
+        changed = copy.deepcopy(graph)
+        with torch.no_grad():
+            changed.network[-1].bias[0] += 1
+        return right(changed)
+
+    monkeypatch.setattr(candidates, "to_model", wrong)
+    with pytest.raises(EspalierError, match=r"differs from the network by up to .* torch\.nn layers"):
+        bench(graph, epochs=1).recover(HALF)
+
+
+def test_a_candidate_recovers_no_shorter_than_the_network_was_trained(graph):
+    given = bench(graph)
+    longer = replace(given.problem, train=TrainConfig(epochs=200))
+    assert replace(given, problem=longer).epochs == 200
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, 180), ({"epochs": "auto"}, 180), ({"epochs": 7}, 7)])

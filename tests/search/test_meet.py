@@ -30,6 +30,7 @@ class World:
 
     def __init__(self) -> None:
         self.recoveries: list[Setting] = []
+        self.ends: list[float] = []
         self.seconds = 0.0
 
     def figures(self, setting: Setting, lost: float) -> Figures:
@@ -45,8 +46,9 @@ class World:
             setting, SimpleNamespace(), self.figures(setting, 4 * self.lost(setting)), keep=columns(setting)
         )
 
-    def recover(self, setting: Setting) -> Made:
-        self.seconds += 10
+    def recover(self, setting: Setting, seconds: float = math.inf) -> Made:
+        self.ends.append(self.seconds + seconds)
+        self.seconds += 1 if (setting.columns, setting.units) == (1, 1) else min(10, seconds)
         self.recoveries.append(setting)
         return Made(
             setting, SimpleNamespace(), self.figures(setting, self.lost(setting)), keep=columns(setting)
@@ -125,8 +127,8 @@ class Lucky(World):
 
     noise = 0.01
 
-    def recover(self, setting: Setting) -> Made:
-        made = super().recover(setting)
+    def recover(self, setting: Setting, seconds: float = math.inf) -> Made:
+        made = super().recover(setting, seconds)
         luck = 2 * self.noise if setting == LUCKY else 0.0
         return replace(made, figures=replace(made.figures, metric=made.figures.metric + luck))
 
@@ -138,10 +140,71 @@ def test_a_candidate_that_was_lucky_is_not_taken():
     assert world.figures(found.best.setting, 0.0).bytes > world.figures(LUCKY, 0.0).bytes
 
 
-def test_without_any_time_there_is_still_a_nearest():
+def test_without_any_time_there_is_still_the_network_as_it_came():
     found = search(World(), max_seconds=1e-9)
-    assert sum(probe["recovered"] for probe in found.probes) == 1
+    assert sum(probe["recovered"] for probe in found.probes) <= 2
     assert any("time box" in note for note in found.notes)
+    assert found.met
+    assert found.best.setting == Setting(1.0, 1.0)
+    assert not any("luck" in note for note in found.notes)
+
+
+def test_without_any_time_limits_that_it_misses_are_not_met():
+    found = search(World(), max_seconds=1e-9, max_bytes=500)
+    assert not found.met
+    assert any("cannot be met; nearest is" in note for note in found.notes)
+
+
+def test_a_recovery_is_given_what_is_left_of_the_time():
+    world = World()
+    search(world, max_metric_drop=0.05, max_seconds=60)
+    assert len(world.ends) > 2
+    assert set(world.ends) == {60.0}
+
+
+def test_no_recovery_outlasts_the_time():
+    world = World()
+    search(world, max_metric_drop=0.05, max_seconds=4)
+    assert world.seconds <= 4 + 2  # the network as it came takes no training
+
+
+class TwoForms(World):
+    """In int8 a file has a third of the bytes, takes twice as long and loses a little."""
+
+    loses = 0.001
+
+    def recover(self, setting: Setting, seconds: float = math.inf) -> Made:
+        plain = super().recover(setting, seconds)
+        was = plain.figures
+        figures = Figures(was.bytes // 3, was.macs, 2 * was.latency_us, was.metric - self.loses)
+        return replace(plain, figures=figures, float32=plain)
+
+
+@pytest.mark.parametrize(
+    ("limits", "int8"),
+    [
+        ({}, True),
+        ({"objective": "fastest"}, False),
+        ({"max_latency_p50_us": 8.0}, False),
+        ({"max_latency_p50_us": 100.0}, True),
+        ({"objective": "fastest", "max_bytes": 20}, True),
+    ],
+)
+def test_where_time_counts_the_limits_choose_between_the_forms(limits, int8):
+    found = search(TwoForms(), max_metric_drop=0.05, **limits)
+    assert found.met
+    assert (found.best.float32 is not None) == int8
+
+
+class Lossy(TwoForms):
+    loses = 0.02
+
+
+def test_the_network_as_it_came_keeps_its_form_where_int8_costs_too_much():
+    found = search(Lossy(), max_metric_drop=0.0)
+    assert found.met
+    assert found.best.setting == Setting(1.0, 1.0)
+    assert found.best.float32 is None
 
 
 class TwoCriteria(World):
@@ -149,8 +212,8 @@ class TwoCriteria(World):
 
     criteria = ("decomposition", "weight")
 
-    def recover(self, setting: Setting) -> Made:
-        made = super().recover(setting)
+    def recover(self, setting: Setting, seconds: float = math.inf) -> Made:
+        made = super().recover(setting, seconds)
         better = 0.02 if setting.criterion == "weight" else 0.0
         return Made(setting, made.graph, replace(made.figures, metric=made.figures.metric + better))
 
@@ -181,8 +244,8 @@ def test_equal_networks_are_trained_once():
 class Overestimated(World):
     """Files turn out to have half the bytes that were estimated before recovery."""
 
-    def recover(self, setting: Setting) -> Made:
-        made = super().recover(setting)
+    def recover(self, setting: Setting, seconds: float = math.inf) -> Made:
+        made = super().recover(setting, seconds)
         return Made(setting, made.graph, replace(made.figures, bytes=made.figures.bytes // 2))
 
 
@@ -223,8 +286,8 @@ class ByPlace(World):
 
     criteria = ("decomposition", "weight")
 
-    def recover(self, setting: Setting) -> Made:
-        made = super().recover(setting)
+    def recover(self, setting: Setting, seconds: float = math.inf) -> Made:
+        made = super().recover(setting, seconds)
         better = (setting.criterion == "weight") == (setting.columns > 0.49)
         lifted = made.figures.metric + (0.03 if better and setting.columns < 1 else 0.0)
         return replace(made, figures=replace(made.figures, metric=lifted))

@@ -282,6 +282,28 @@ def test_every_epoch_is_told(rows, valid_rows, make_net, settings):
     assert [record.epoch for record in told] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_training_that_is_told_to_stop_has_the_weights_of_that_moment(
+    at, rows, valid_rows, make_net, settings
+):
+    network, config = make_net(), settings(epochs=5)
+    stopped = fit(
+        network, rows, valid_rows, config, until=5, on_epoch=lambda record: record.epoch == at, **CLASSES
+    )
+    early = fit(network, rows, valid_rows, config, until=at, **CLASSES)
+    assert len(stopped.history) == stopped.best_epoch == at
+    assert_equal_bits(stopped.network, early.network)
+
+
+def test_a_training_that_is_told_to_stop_keeps_its_best_epoch(rows, valid_rows, make_net, settings):
+    whole = fit(make_net(), rows, valid_rows, settings(epochs=5), **CLASSES)
+    stopped = fit(
+        make_net(), rows, valid_rows, settings(epochs=5), on_epoch=lambda record: record.epoch == 4, **CLASSES
+    )
+    metrics = [(record.valid_metric, -record.valid_loss) for record in whole.history[:4]]
+    assert stopped.best_epoch == 1 + metrics.index(max(metrics))
+
+
 def test_balanced_classes_lift_the_rare_one(make_rows, make_net, settings):
     rows = make_rows(300)
     keep = torch.cat([torch.nonzero(rows.y != 0)[:, 0], torch.nonzero(rows.y == 0)[:2, 0]])

@@ -1,0 +1,60 @@
+"""A candidate of a budget search, made and measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tasks.models.graph import Graph
+from tasks.pruning.recipe import Pruned
+from tasks.search.budget import Figures, Setting
+
+__all__ = ["Made", "noted"]
+
+_WHOLE = (
+    "every column is kept: what reads them first is neither linear nor a grid, so none can be taken away; "
+    "units alone are chosen"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A candidate.
+
+    Attributes
+    ----------
+    setting : Setting
+    graph : Graph
+        From the columns it still reads.
+    figures : Figures
+        What it costs, and how it does.
+    model : bytes
+        Its ONNX file, as it would be deployed.
+    keep : tuple of int
+        Positions of its columns among the problem's.
+    pruned : Pruned, optional
+        How its network came about.
+    whole : bool
+        Whether every column was kept because none can be taken away.
+    float32 : Made, optional
+        The same in float32, where the file is in int8 and that may not be what a budget asks for.
+    """
+
+    setting: Setting
+    graph: Graph
+    figures: Figures
+    model: bytes = b""
+    keep: tuple[int, ...] = ()
+    pruned: Pruned | None = None
+    whole: bool = False
+    float32: Made | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be done as asked."""
+        told = () if self.pruned is None else tuple(self.pruned.report["notes"])
+        return (_WHOLE, *told) if self.whole else told
+
+
+def noted(pruned: Pruned, note: str) -> Pruned:
+    """Return the same network with one note more in its report."""
+    return replace(pruned, report={**pruned.report, "notes": [*pruned.report["notes"], note]})
