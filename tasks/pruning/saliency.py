@@ -72,7 +72,7 @@ def taylor(network: nn.Module, calibration: Calibration) -> Saliency:
 
 
 def hessian(network: nn.Module, calibration: Calibration) -> Saliency:
-    """``w ** 2 * E_n[(dL_n/dw) ** 2]``: second-order change of the loss (LeCun et al., 1989).
+    """``w ** 2 * E_n[(dL_n/dw) ** 2]``: second-order change of the loss (LeCun et al., 1990).
 
     The mean of each row's squared gradient stands for the Hessian's diagonal, as torch-pruning defines its
     `HessianImportance` (which, up to 1.6.1, keeps the last row's only). At most 256 rows, one pass each.
