@@ -3,8 +3,8 @@
 A column leaves the graph with everything that belongs to it: its cleaning, its one-hot levels and missing
 indicator, its rows of the projection or its inputs of the first layers. What the columns that stay tell about
 it goes into their weights and the bias: the network answers as if every column that left held its linear
-prediction from those (an interpolative decomposition of the rows themselves). On a grid its cell is 0: the column's mean where
-columns are scaled, as the pipeline does and the engine does not.
+prediction from those (an interpolative decomposition of the rows themselves). On a grid its cell is 0: the
+column's mean where columns are scaled, as the pipeline does and the engine does not.
 """
 
 from __future__ import annotations
