@@ -255,7 +255,9 @@ def page(parts: Mapping[str, Sequence[Target]]) -> str:
     )
     return (
         "# What the engine had to reach\n\n"
-        "Written by `python -m benchmarks.engine` (part of `make bench`); nothing here is typed in. All is "
+        "Written by `python -m benchmarks.engine` (part of `make bench`); nothing here is typed in. The long "
+        "benchmarks' figures are read from `benchmarks/figures` (`make bench FRESH=1` takes them anew), the "
+        "others are measured each time. All is "
         "chosen on validation rows; metrics are on test rows, read once. Where several figures were taken: "
         "median (smallest to largest). Details: [budget](budget.md), [joint](joint.md), [peers](peers.md); "
         "why what was missed was missed: [methods](methods.md#what-was-missed-and-why).\n\n"
