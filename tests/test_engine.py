@@ -141,7 +141,8 @@ def test_a_hook_is_part_of_the_network_and_of_the_file(rows):
     network = nn.Sequential(nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 2))
     network[2].register_forward_hook(lambda _, given, out: out * torch.tensor([1.0, -3.0]))
     fitted(network, *rows)
-    found = compress_model(network, *rows, Budget(max_metric_drop=0.02), finetune=QUICK)
+    budget = Budget(max_metric_drop=0.02, max_seconds=1)  # torch.onnx takes its time with each candidate
+    found = compress_model(network, *rows, budget, finetune=QUICK)
     with torch.no_grad():
         columns = [int(name[1:]) for name in found.columns]
         wanted = found.graph.predict(torch.from_numpy(rows[0][:, columns])).numpy()
@@ -220,7 +221,7 @@ def test_targets_in_a_single_column_are_targets(rows):
     torch.manual_seed(0)
     network, budget = (
         nn.Sequential(nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 1)),
-        Budget(max_metric_drop=0.9),
+        Budget(max_metric_drop=0.9, max_seconds=1),
     )
     flat, column = (
         compress_model(network, X, y, budget, valid=(X, y), finetune=FinetuneConfig(epochs=1))
@@ -231,7 +232,7 @@ def test_targets_in_a_single_column_are_targets(rows):
 
 def test_a_network_in_float64_is_taken_in_float32(network, rows):
     found = compress_model(
-        copy.deepcopy(network).double(), *rows, Budget(max_metric_drop=0.1), finetune=QUICK
+        copy.deepcopy(network).double(), *rows, Budget(max_metric_drop=0.1, max_seconds=1), finetune=QUICK
     )
     assert found.met
 
