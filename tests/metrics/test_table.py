@@ -16,13 +16,13 @@ WORSE = {
 }
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=str)
+@pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
 def test_perfect_answers_score_better_than_others(metric):
     best, other = metric(*PERFECT[metric.task]), metric(*WORSE[metric.task])
     assert metric.gain(best, other) > 0
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=str)
+@pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
 def test_a_perfect_score_is_one_or_zero(metric):
     assert metric(*PERFECT[metric.task]) == pytest.approx(1.0 if metric.higher_is_better else 0.0, abs=1e-6)
 
