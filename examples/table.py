@@ -64,9 +64,14 @@ def _metric(trials: pd.DataFrame, column: str, metric: str) -> str:
     if not len(values) or np.isnan(values).any():
         return words.MISSING
     low, high = ends(over_seeds(values[None, :], lambda means: float(means[0])))
-    if METRICS[metric].share and low is not None and high is not None:
-        low, high = max(low, 0.0), min(high, 1.0)
+    if low is not None and high is not None:
+        low, high = np.clip([low, high], 0.0 if METRICS[metric].share else None, _most(metric)).tolist()
     return words.value(metric, float(values.mean())) + _between(words.value, metric, low, high)
+
+
+def _most(metric: str) -> float | None:
+    """Largest value of a metric, which an interval does not pass; None where there is none."""
+    return 1.0 if METRICS[metric].share or metric == "r2" else None
 
 
 def _between(write: Any, metric: str, low: float | None, high: float | None) -> str:

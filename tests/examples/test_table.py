@@ -51,9 +51,10 @@ def test_a_rival_that_is_picked_is_shown_as_both() -> None:
     assert _place(study, candidate) == "rival, front, **best**"
 
 
-def test_an_interval_of_a_share_stays_between_nothing_and_all() -> None:
-    trials = pd.DataFrame({"test/accuracy": [0.99, 1.0, 0.95]})
-    assert _metric(trials, "test/accuracy", "accuracy").endswith(" to 100.0)")
+@pytest.mark.parametrize(("metric", "end"), [("accuracy", " to 100.0)"), ("r2", " to 1)")])
+def test_an_interval_does_not_pass_what_a_metric_can_reach(metric, end) -> None:
+    trials = pd.DataFrame({f"test/{metric}": [0.99, 1.0, 0.95]})
+    assert _metric(trials, f"test/{metric}", metric).endswith(end)
 
 
 def test_fronts_and_the_lead_of_both_are_there(workspace) -> None:
