@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
-from typing import Any
+from typing import Any, cast
 
 from tasks.config import Params
 from tasks.errors import ConfigError
@@ -50,7 +50,7 @@ def trial(params: Params, overrides: Mapping[str, Any], seed: int, epochs: int =
     own = validated(params, overrides)
     amount = float(getattr(own.prune, "amount", 0.0) if own.prune.method != "none" else 0.0)
     method = own.reduce.columns.method
-    after = COLUMNS if method == "none" else int(own.reduce.columns.components)
+    after = COLUMNS if method == "none" else int(cast(Any, own.reduce.columns).components)
     int8 = own.export.quantise.method
     kept = (1 - amount) * (after + 256) * 512
     size = int(kept * (1.2 if int8 != "none" else 4.2)) + 3000
