@@ -3,7 +3,7 @@ import re
 import pandas as pd
 import pytest
 
-from examples.__main__ import BEGIN, END, HERE, main, names, with_table
+from examples.__main__ import BEGIN, END, HERE, main, names, overview, with_table
 from examples.table import _metric, _place, study_table
 from tasks.closure import copied_graph
 from tasks.config import load_params
@@ -69,6 +69,15 @@ def test_a_table_takes_the_place_of_the_last_one() -> None:
     assert with_table(page, r"new \1") == f"before\n{BEGIN}\nnew \\1\n{END}\nafter"
     with pytest.raises(ValueError, match="README needs"):
         with_table("no markers", "new")
+
+
+def test_the_overview_repeats_the_leads_of_the_pages_that_have_one(workspace) -> None:
+    text = study_table(workspace)
+    lines = overview({"made": text, "new": "Not studied yet"}).splitlines()
+    assert len(lines) == 3
+    lead, said = cells(text, "pruning alone")[3:]
+    assert lines[2].startswith("| [made](made/README.md), points | ")
+    assert lines[2].endswith(f" | {lead}: {said} |")
 
 
 def test_an_unknown_example_is_named_with_those_there_are(capsys) -> None:
