@@ -65,6 +65,7 @@ def document(
     css: str = "",
     data: Mapping[str, Any] | None = None,
     script: str = "",
+    library: str | None = None,
 ) -> str:
     """Return a whole page: style, scripts, charts and data inline; nothing is fetched.
 
@@ -77,12 +78,14 @@ def document(
     css, data, script
         What a page has besides: style, JSON by the id of its element, and a script that runs before Plotly
         is there, so that the page answers early.
+    library
+        What draws the figures; Plotly by default, empty where `script` brings it.
     """
     parts = {"figures": [figure.to_dict() for figure in figures], **(data or {})}
     held = "".join(
         f"<script type=application/json id={name}>{_json(value)}</script>\n" for name, value in parts.items()
     )
-    ordered = (SCRIPT, script, get_plotlyjs(), "espalier.start();")
+    ordered = (SCRIPT, script, get_plotlyjs() if library is None else library, "espalier.start();")
     scripts = "".join(f"<script>{text}</script>\n" for text in ordered if text)
     return (
         "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"

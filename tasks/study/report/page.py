@@ -165,4 +165,5 @@ def render(summary: Summary) -> str:
         css=CSS,
         data={"study": study_data(summary)},
         script=SCRIPT,
+        library="",
     )

@@ -1,4 +1,4 @@
-"""The scatter on a canvas, drawn before Plotly is there: scales, marks, what is under the pointer, zoom."""
+"""The scatter on a canvas, drawn with the page: scales, marks, what is under the pointer, zoom."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ board.innerHTML = '<canvas role=img aria-label="Scatter of all candidates; the t
 const [plane, ring, box, tip] = board.children, brush = plane.getContext("2d");
 const pad = {left: 68, right: 16, top: 10, bottom: 46};
 const plain = (v, step) => v.toFixed(Math.max(0, Math.min(8, -Math.floor(Math.log10(step) + 1e-9))));
-const compact = v => String(Number(v.toPrecision(3)));
+const compact = (v, step) => {
+  const digits = step ? Math.ceil(Math.log10(Math.abs(v) / step || 1)) + 1 : 3;
+  return String(Number(v.toPrecision(Math.max(3, Math.min(12, digits)))));
+};
+const scaled = (v, step, by, unit) => compact(v / by, step / by) + unit;
 const tickText = (axis, v, step) => ({
   share: () => plain(100 * v, 100 * step) + " %", percent: () => plain(100 * v, 100 * step) + " %",
-  bytes: () => v >= 1e6 ? compact(v / 1e6) + " MB" : v >= 1e3 ? compact(v / 1e3) + " kB" : compact(v) + " B",
-  us: () => compact(v) + " \\u00b5s", seconds: () => compact(v) + " s",
-}[axis.form] || (() => v >= 1e6 ? compact(v / 1e6) + "M" : v >= 1e4 ? compact(v / 1e3) + "k" : compact(v)))();
+  bytes: () => v >= 1e6 ? scaled(v, step, 1e6, " MB") : v >= 1e3 ? scaled(v, step, 1e3, " kB") :
+    scaled(v, step, 1, " B"),
+  us: () => compact(v, step) + " \\u00b5s", seconds: () => compact(v, step) + " s",
+}[axis.form] || (() => v >= 1e6 ? scaled(v, step, 1e6, "M") : v >= 1e4 ? scaled(v, step, 1e3, "k") :
+  compact(v, step)))();
 const evenTicks = (low, high, most) => {
   const rough = (high - low) / most, power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find(by => by * power >= rough) || 10);
@@ -31,7 +37,7 @@ const logTicks = (low, high, most) => {
   const every = Math.max(1, Math.ceil(span / most)), found = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
     if (power % every === 0) by.forEach(times => found.push(times * 10 ** power));
-  return [1, found.filter(v => v >= low && v <= high)];
+  return [0, found.filter(v => v >= low && v <= high)];
 };
 const bent = (axis, v) => axis.log ? Math.log10(v) : v;
 const scaleOf = (axis, own, from, to, held, most) => {

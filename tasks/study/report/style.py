@@ -28,9 +28,14 @@ CSS = """
 .count { color: var(--muted); margin-left: auto; font-variant-numeric: tabular-nums; }
 .hint { color: var(--muted); font-size: .82rem; margin: 8px 0 0; max-width: none; }
 .card.wide { margin-top: 16px; }
-#chart-front { position: relative; margin-top: 6px; }
+#chart-front, .plot { position: relative; }
+#chart-front { margin-top: 6px; }
+.plot svg { display: block; overflow: visible; }
+.plot .title { fill: var(--ink); font-size: 12px; }
+.plot .entry { cursor: pointer; }
+.chart:has(.plot) { overflow: visible; }
 #chart-front canvas { display: block; touch-action: pan-y; cursor: crosshair; }
-#chart-front .tip {
+#chart-front .tip, .plot .tip {
   position: absolute; pointer-events: none; max-width: min(340px, 90%); padding: 7px 10px; z-index: 2;
   background: var(--surface); color: var(--ink); border: 1px solid; border-radius: 6px;
   font-size: .78rem; line-height: 1.4; box-shadow: 0 2px 10px rgba(0, 0, 0, .12);
@@ -43,7 +48,7 @@ CSS = """
   position: absolute; pointer-events: none; border: 1px dashed var(--muted); background: var(--muted);
   opacity: .18;
 }
-#chart-front [hidden] { display: none; }
+#chart-front [hidden], .plot [hidden] { display: none; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 12px; margin-top: 10px; }
 .legend button {
   font: inherit; font-size: .8rem; color: var(--muted); background: none; border: 0; padding: 2px;

@@ -96,3 +96,23 @@ def test_words_narrow_the_table(page: Page) -> None:
     page.fill("[data-find]", "linear")
     page.wait_for_function("document.querySelectorAll('[data-listing] tbody tr').length === 1")
     shoot(page, "study-report")
+
+
+def test_a_chart_tells_what_is_pointed_at_and_its_legend_takes_lines_away(page: Page) -> None:
+    chart = page.locator("#chart-interaction")
+    chart.scroll_into_view_if_needed()
+    edges = chart.bounding_box()
+    assert edges is not None
+    lines = chart.locator("svg path[stroke-dasharray]").count()
+    place = page.evaluate("() => document.getElementById('chart-interaction').spots[0].at")
+    page.mouse.move(edges["x"] + place[0], edges["y"] + place[1])
+    chart.locator(".tip", has_text="data as they are").wait_for()
+    chart.locator("[data-trace]", has_text="sum of the halves").click()
+    assert chart.locator("svg path[stroke-dasharray]").count() == lines - 1
+
+
+def test_every_chart_is_drawn(page: Page) -> None:
+    for chart in page.locator(".charts .chart").all():
+        assert chart.locator("svg circle").count() > 0
+    assert page.locator("#chart-curves svg path[stroke-width]").count() > 0
+    assert "NaN" not in page.content().partition("<main>")[2].partition("</main>")[0].replace("NaN in", "")
