@@ -1,6 +1,7 @@
 """Every example as committed, with fewer rows, epochs and candidates: its study and table; one runs whole."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -33,13 +34,21 @@ def reduced(name):
     return settings([*sizes, *more, *rest])
 
 
+def package(name):
+    return PACKAGED[load_params(SOURCE / "examples" / name).source.uri.removeprefix("package:")].package
+
+
+def installed(name):
+    try:
+        return bool(version(package(name)))
+    except PackageNotFoundError:
+        return False
+
+
 def require(name):
     """Skip where the package that an example's rows come with is not installed."""
-    packaged = load_params(SOURCE / "examples" / name).source.uri.removeprefix("package:")
-    try:
-        version(PACKAGED[packaged].package)
-    except PackageNotFoundError:
-        pytest.skip(f"{PACKAGED[packaged].package} is not installed: make examples-data")
+    if not installed(name):
+        pytest.skip(f"{package(name)} is not installed: make examples-data")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +65,22 @@ def copy(tmp_path_factory, prefect_url):
     return made
 
 
+@pytest.fixture(scope="module")
+def studies(copy, request):
+    """Studies of the examples that are tested, two at a time: each is mostly one process importing."""
+
+    def study(name):
+        words = ("--candidates", "7", "--seeds", "1", *reduced(name))
+        return copy.espalier("study", "-C", f"examples/{name}", *words)
+
+    wanted = [
+        name for name in names() if f"[{name}]" in " ".join(item.name for item in request.session.items)
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(study, name) for name in wanted if installed(name)}
+        pool.shutdown(cancel_futures=True)
+
+
 def beats_guessing(workspace, candidate):
     """Hold test figures against what the commonest class, or the mean, would reach."""
     if "r2" in candidate["test"]:
@@ -65,10 +90,10 @@ def beats_guessing(workspace, candidate):
 
 
 @pytest.mark.parametrize("name", names())
-def test_an_example_is_studied_and_its_table_written(copy, name) -> None:
+def test_an_example_is_studied_and_its_table_written(copy, studies, name) -> None:
     require(name)
     workspace = copy.root / "examples" / name
-    copy.espalier("study", "-C", f"examples/{name}", "--candidates", "7", "--seeds", "1", *reduced(name))
+    studies[name].result()
     study = read_json(workspace / "reports" / "study.json")
     found = {each["id"]: each for each in study["candidates"]}
     assert {each["arm"] for each in found.values()} >= ARMS
