@@ -21,6 +21,7 @@ from onnx import TensorProto, helper
 
 from benchmarks.budget_page import Reached, line, page, summary
 from benchmarks.more_sets import MORE, installed
+from benchmarks.page import figures_beside
 from benchmarks.problems import SETS, Dense, Problem, dense
 from benchmarks.scratch import smallest
 from tasks.evaluation.compare import Settings, compare
@@ -184,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     names = [name for name in problems() if any(part in name for part in options.only)]
-    everything = _earlier(options.json, names)
+    everything = [Reached(**each) for each in figures_beside(options.json, "name", names)]
     for name in names:
         found = []
         for seed in options.seeds or seeds(str(SEEDS.get(name, 3))):
@@ -196,13 +197,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.json.write_text(json.dumps([asdict(each) for each in everything], indent=1))
     if options.page:
         options.page.write_text(page(_in_order(everything)), encoding="utf-8")
-
-
-def _earlier(path: Path | None, names: Sequence[str]) -> list[Reached]:
-    """Read the figures of sets that are not measured this time."""
-    if path is None or not path.exists():
-        return []
-    return [Reached(**each) for each in json.loads(path.read_text()) if each["name"] not in names]
 
 
 def _in_order(found: Sequence[Reached]) -> list[Reached]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.contest import Recording
-from benchmarks.page import table
+from benchmarks.page import figures_beside, table
 from benchmarks.peers import problems
 from benchmarks.problems import Dense, dense
 from tasks.evaluation.compare import Settings, compare
@@ -155,8 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     names = [name for name in problems() if options.only is None or name in options.only]
-    kept = json.loads(options.json.read_text()) if options.json and options.json.exists() else []
-    found = [Pair(**each) for each in kept if each["name"] not in names]
+    found = [Pair(**each) for each in figures_beside(options.json, "name", names)]
     for name in names:
         for seed in options.seeds:
             for pair in pairs(name, seed, options.amounts, options.epochs, options.recoveries):

@@ -26,7 +26,6 @@ from tasks.pruning.recipe import prune
 from tasks.pruning.structure import remove, survey
 from tasks.training.config import TrainConfig
 from tasks.training.scoring import predict_logits, score
-from tasks.training.tensors import split_tensors
 
 CRITERIA = ("magnitude", "decomposition")
 
@@ -44,12 +43,8 @@ class Rivals:
 
     def __init__(self, given: Dense, epochs: int) -> None:
         self.given, self.epochs = given, epochs
-        target = given.cleaned.cleaner.target
-        self.train, self.valid, self.test = (
-            split_tensors(given.graph, target, None, getattr(given.cleaned, part))
-            for part in ("train", "valid", "test")
-        )
-        self.outputs = target.outputs
+        self.train, self.valid, self.test = given.splits
+        self.outputs = given.cleaned.cleaner.target.outputs
         self.groups = survey(given.graph.network, self.train.X[:2]).groups
         self.dense = self.cost(given.graph.network)
         self.teacher = predict_logits(given.graph.network, self.train.X)

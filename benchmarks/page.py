@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchmarks.foundation import Cold, Orchestration
 
-__all__ = ["README_TABLE", "page", "replace_between"]
+__all__ = ["README_TABLE", "figures_beside", "page", "replace_between"]
 
 README_TABLE = ("<!-- result:begin -->", "<!-- result:end -->")
+
+
+def figures_beside(path: Path | None, key: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Read the figures of sets that are not measured this time; each says under `key` of which it is."""
+    if path is None or not path.exists():
+        return []
+    return [each for each in json.loads(path.read_text("utf-8")) if each[key] not in names]
 
 
 def replace_between(path: Path, markers: tuple[str, str], text: str) -> None:

@@ -17,6 +17,7 @@ import torch
 from benchmarks import more_sets
 from benchmarks.contest import Judged, contest
 from benchmarks.more_sets import MORE
+from benchmarks.page import figures_beside
 from benchmarks.peers_page import Run, page
 from benchmarks.problems import SETS, Problem
 from benchmarks.rivals import PEERS, installed
@@ -65,19 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     names = [name for name in problems() if options.only is None or name in options.only]
     found = measured(names, options.seeds, options)
-    found = [*_earlier(options.json, names), *found]
+    found = [*(Judged(**each) for each in figures_beside(options.json, "set", names)), *found]
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in found], indent=1))
     there = {*installed(), *(each.set for each in found)}
     missing = [name for name in (*PEERS, *SMALL, *MORE) if name not in there]
     options.page.write_text(page(Run(found, options.epochs, tuple(options.amounts), tuple(missing))))
-
-
-def _earlier(path: Path | None, names: Sequence[str]) -> list[Judged]:
-    """Read the figures of sets that are not measured this time."""
-    if path is None or not path.exists():
-        return []
-    return [Judged(**each) for each in json.loads(path.read_text()) if each["set"] not in names]
 
 
 if __name__ == "__main__":

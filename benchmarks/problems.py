@@ -26,6 +26,7 @@ from tasks.models.zoo import build_network
 from tasks.pruning.config import FinetuneConfig
 from tasks.search.luck import settled
 from tasks.search.problem import Problem as Search
+from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.fit import fit
 from tasks.training.tensors import learning_target, split_tensors
@@ -119,6 +120,15 @@ class Dense:
         """Class codes, or the standardised target, by split."""
         target = self.cleaned.cleaner.target
         return {name: learning_target(target, getattr(self.cleaned, name).y) for name in _SPLITS}
+
+    @cached_property
+    def splits(self) -> tuple[Tensors, Tensors, Tensors]:
+        """Network inputs and targets of the training, validation and test rows."""
+        train, valid, test = (
+            split_tensors(self.graph, self.cleaned.cleaner.target, None, getattr(self.cleaned, part))
+            for part in _SPLITS
+        )
+        return train, valid, test
 
     def search(self, epochs: int | Literal["auto"]) -> Search:
         """What a budget search works on: training and validation rows alone."""

@@ -26,7 +26,6 @@ from tasks.pruning.recipe import prune
 from tasks.training.config import TrainConfig
 from tasks.training.fit import fit
 from tasks.training.scoring import predict_logits, score
-from tasks.training.tensors import split_tensors
 
 PAGE = Path(__file__).parent.parent / "docs" / "removals.md"
 EARLY = 5
@@ -127,11 +126,7 @@ class Pruner:
 
     def __init__(self, given: Dense, epochs: int) -> None:
         self.given, self.epochs = given, epochs
-        target = given.cleaned.cleaner.target
-        self.train, self.valid, self.test = (
-            split_tensors(given.graph, target, None, getattr(given.cleaned, part))
-            for part in ("train", "valid", "test")
-        )
+        self.train, self.valid, self.test = given.splits
         self.network = given.graph.network
         self.teacher = predict_logits(self.network, self.train.X)
 
@@ -183,8 +178,8 @@ class Pruner:
         return Outcome(*(100 * score(network, rows, "classification") for rows in (self.valid, self.test)))
 
 
-def ungraded(section: dict[str, Any]) -> bool:
-    """Whether a recipe can be looked at without recovery: what prunes while it trains cannot."""
+def prunes_while_training(section: dict[str, Any]) -> bool:
+    """Whether a recipe removes in several steps with training between them: it has no figure at once."""
     return section.get("schedule") in ("gradual", "iterative") or section.get("rounds", 1) > 1
 
 
@@ -195,7 +190,11 @@ def measured(part: Part, seeds: Sequence[int], epochs: int) -> list[list[str]]:
     rows = [["dense", "", _told([each.valid for each in whole]), _told([each.test for each in whole])]]
     for name, section in part.recipes.items():
         found = [pruner.after(section, recover=True) for pruner in pruners]
-        at_once = "" if ungraded(section) else _told([p.after(section, recover=False).valid for p in pruners])
+        at_once = (
+            ""
+            if prunes_while_training(section)
+            else _told([p.after(section, recover=False).valid for p in pruners])
+        )
         rows.append(
             [name, at_once, _told([each.valid for each in found]), _told([each.test for each in found])]
         )

@@ -13,7 +13,6 @@ from tasks.metrics.table import headline
 from tasks.models.graph import Graph
 from tasks.training.config import TrainConfig
 from tasks.training.fit import fit
-from tasks.training.tensors import split_tensors
 
 __all__ = ["shipped", "smallest"]
 
@@ -54,9 +53,7 @@ def smallest(given: Dense, epochs: int, drop: float) -> bytes:
 def _trained(given: Dense, model: Model, epochs: int) -> tuple[Graph, float]:
     """Train as the dense network was; return the graph and its best epoch's metric on validation rows."""
     target = given.cleaned.cleaner.target
-    train, valid = (
-        split_tensors(given.graph, target, None, getattr(given.cleaned, part)) for part in ("train", "valid")
-    )
+    train, valid, _ = given.splits
     fitted = fit(
         given.untrained(model),
         train,

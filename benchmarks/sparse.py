@@ -22,7 +22,6 @@ from tasks.pruning.recipe import prune
 from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.scoring import predict_logits, score
-from tasks.training.tensors import split_tensors
 
 Recipe = tuple[Literal["trained", "scratch"], float]
 RECIPES: tuple[Recipe, ...] = (("scratch", 0.0), ("scratch", 0.7), ("trained", 0.0), ("trained", 0.7))
@@ -43,10 +42,7 @@ def accuracies(given: Dense, recipe: Recipe, amount: float) -> Found:
     start, distil = recipe
     seed = given.seed
     cleaner, epochs = given.cleaned.cleaner, given.problem.epochs
-    train, valid, test = (
-        split_tensors(given.graph, cleaner.target, None, getattr(given.cleaned, part))
-        for part in ("train", "valid", "test")
-    )
+    train, valid, test = given.splits
     network = given.graph.network
     fresh = given.untrained(given.problem.model)
     config = UnstructuredConfig(

@@ -21,7 +21,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.crew import NEEDS_EXTRA, Crew, Job, Stop, Trials, named
 from tasks import away, pipeline, versioning
 from tasks.errors import EspalierError
-from tasks.study.private import Parcel, differences, mark, parcel
+from tasks.study.private import Parcel, mark, parcel, require_same
 from tasks.study.store import Store
 from tasks.study.trial import known_trial
 from tasks.study.worker import WorkerLostError
@@ -86,10 +86,7 @@ class Cluster(Crew):
         with _faults():
             seen = self._client.run(away.seen, self.sent.root, self.sent.token)
         for found in seen.values():
-            if other := differences(self.sent.installed, found["installed"]):
-                raise EspalierError(
-                    f"worker {found['host']}: {other}; install the same there, and start the worker again"
-                )
+            require_same(self.sent.installed, found["installed"], found["host"])
         if not seen:
             _log.info("study      no worker at %s yet: candidates wait for one", self.config.address)
         if not seen or not all(found["disk"] for found in seen.values()):

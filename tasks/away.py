@@ -17,7 +17,7 @@ from typing import Any
 from tasks import versioning
 from tasks.errors import EspalierError
 from tasks.study import worker
-from tasks.study.private import Parcel, differences, installed, is_here, private_workspace
+from tasks.study.private import Parcel, installed, is_here, private_workspace, require_same
 from tasks.study.store import Store
 from tasks.study.trial import run_trial
 from tasks.versioning import Offer
@@ -71,10 +71,9 @@ def compute(
         When this worker has another Espalier than the study, or no way to its inputs.
     """
     dask = import_module("distributed")
-    where = f"worker {socket.gethostname()}"
-    if other := differences(sent.installed, installed()):
-        raise EspalierError(f"{where}: {other}; install the same there, and start the worker again")
-    root, halted = _workspace(sent, offered, where), dask.Event(halt_name(sent.token))
+    host = socket.gethostname()
+    require_same(sent.installed, installed(), host)
+    root, halted = _workspace(sent, offered, f"worker {host}"), dask.Event(halt_name(sent.token))
     trials = [
         run_trial(root, overrides, seed, **labels, base=sent.params) for seed in seeds if not halted.is_set()
     ]

@@ -6,12 +6,10 @@ workers of a machine share one, and the next study of the same data finds what a
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
@@ -25,8 +23,19 @@ from tasks.errors import EspalierError
 from tasks.files import fingerprint, write_text
 from tasks.layout import Layout
 from tasks.study.nodes import PROJECT, content, graph_file, steps
+from tasks.study.store import flocked
 
-__all__ = ["Parcel", "differences", "installed", "is_here", "mark", "needed", "parcel", "private_workspace"]
+__all__ = [
+    "Parcel",
+    "differences",
+    "installed",
+    "is_here",
+    "mark",
+    "needed",
+    "parcel",
+    "private_workspace",
+    "require_same",
+]
 
 _CLEAN = "clean"
 _NUMERIC = ("torch", "numpy", "scipy", "scikit-learn", "onnxruntime")
@@ -106,6 +115,12 @@ def differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {here} (the study has {there})" for name, there, here in pairs)
 
 
+def require_same(wanted: Mapping[str, str], found: Mapping[str, str], host: str) -> None:
+    """Refuse the worker on `host` where its `installed()` is not the study's."""
+    if other := differences(wanted, found):
+        raise EspalierError(f"worker {host}: {other}; install the same there, and start the worker again")
+
+
 def mark(root: Path) -> str:
     """Leave a new random token in the workspace, and return it."""
     token = uuid4().hex
@@ -143,7 +158,7 @@ def private_workspace(sent: Parcel, fetch: Callable[[Path], None]) -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "espalier" / "workspaces"
     name = fingerprint(settings=[dict(sent.texts), dict(sent.contents)])[:32]
     try:
-        with _alone(home / f"{name}.lock"):
+        with flocked(home / f"{name}.lock"):
             if not (home / name).exists():
                 _forget(home)
                 _made(home / name, sent, fetch)
@@ -154,14 +169,6 @@ def private_workspace(sent: Parcel, fetch: Callable[[Path], None]) -> Path:
             "XDG_CACHE_HOME, else ~/.cache: free space there, or name a folder they may write to"
         ) from error
     return home / name
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _made(place: Path, sent: Parcel, fetch: Callable[[Path], None]) -> None:

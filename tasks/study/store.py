@@ -16,7 +16,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,20 @@ from tasks.errors import EspalierError
 from tasks.files import read_json, write_bytes, write_json
 from tasks.layout import Layout
 
-__all__ = ["Store"]
+__all__ = ["Store", "flocked"]
 
 _LARGE = 4096  # bytes from which a file is kept once; below, a link saves nothing
 _STUDY = "study"
 _FACTS = "node.json"
+
+
+@contextmanager
+def flocked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold a lock file, made where there is none, for a block; it goes with the process that holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, kind)
+        yield
 
 
 class Store:
@@ -68,13 +77,8 @@ class Store:
         with self._lock(_STUDY, fcntl.LOCK_SH):
             yield
 
-    @contextmanager
-    def _lock(self, name: str, kind: int) -> Iterator[None]:
-        path = self.folder / "locks" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
-            fcntl.flock(file, kind)
-            yield
+    def _lock(self, name: str, kind: int) -> AbstractContextManager[None]:
+        return flocked(self.folder / "locks" / name, kind)
 
     def publish(self, key: str, outs: Sequence[str], facts: Mapping[str, Any]) -> None:
         """Make a node of the files `outs` of its sandbox, in one step; its lock is held.
