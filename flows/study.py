@@ -14,7 +14,7 @@ from prefect.runtime import flow_run
 
 from flows.crew import Crew, Job, Stop, Trials
 from flows.unfinished import noted
-from flows.workers import computed, crew_of
+from flows.workers import CtrlC, computed, crew_of, watched
 from tasks import pipeline
 from tasks.artifacts import Layout
 from tasks.config import Params, load_params
@@ -109,20 +109,21 @@ class _Search:
         stop.clear()
         _log.info("study      up to %d candidates x %d seeds", proposals.most, self.params.study.seeds)
         try:
-            self._rounds(proposals, crew, stop, began)
+            with watched() as ctrl_c:
+                self._rounds(proposals, crew, stop, ctrl_c, began)
         finally:
             stop.clear()
             worker.stop()
         self.notes, self.seconds = proposals.notes, time.monotonic() - began
         return self.trials
 
-    def _rounds(self, proposals: Proposals, crew: Crew, stop: Stop, began: float) -> None:
+    def _rounds(self, proposals: Proposals, crew: Crew, stop: Stop, ctrl_c: CtrlC, began: float) -> None:
         while not stop.asked:
             batch = proposals.batch()
             if not batch:
                 return
             jobs = [self._job(one) for one in batch]
-            found = computed(crew, jobs, stop, _told, self._deadline(began))
+            found = computed(crew, jobs, stop, ctrl_c, _told, self._deadline(began))
             self.trials += [trial for trials in found.values() for trial in trials]
             proposals.tell(trial for trials in found.values() for trial in trials)
             if left := len(jobs) - len(found):

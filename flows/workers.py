@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from prefect.futures import PrefectFuture
@@ -17,7 +21,7 @@ from flows.crew import Crew, Job, Stop, Trials, losses
 if TYPE_CHECKING:
     from tasks.study.config import StudyConfig
 
-__all__ = ["LOSSES", "computed", "crew_of"]
+__all__ = ["LOSSES", "CtrlC", "computed", "crew_of", "watched"]
 
 LOSSES = 2
 """Times that a candidate may lose its worker before it counts as failed."""
@@ -25,6 +29,46 @@ LOSSES = 2
 _PATIENCE = 0.5
 
 _log = logging.getLogger("espalier.stage")
+
+
+@dataclass
+class CtrlC:
+    """Presses of Ctrl-C since a study began.
+
+    Attributes
+    ----------
+    presses : int
+    heeded : bool
+        Whether the first one has led to an end.
+    """
+
+    presses: int = 0
+    heeded: bool = False
+
+    def press(self, _number: int, _frame: FrameType | None) -> None:
+        """Count one; the second is raised.
+
+        An exception at the first could come up anywhere, in the middle of Prefect's locks too: the loop that
+        waits for candidates looks at the count instead.
+        """
+        self.presses += 1
+        if self.presses > 1:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def watched() -> Iterator[CtrlC]:
+    """Count presses of Ctrl-C for the block, where this thread gets them and they are not ignored."""
+    ctrl_c = CtrlC()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before in (signal.SIG_IGN, None):
+        yield ctrl_c
+        return
+    signal.signal(signal.SIGINT, ctrl_c.press)
+    try:
+        yield ctrl_c
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def crew_of(root: Path, config: StudyConfig) -> Crew:
@@ -40,6 +84,7 @@ def computed(
     crew: Crew,
     jobs: Sequence[Job],
     stop: Stop,
+    ctrl_c: CtrlC,
     say: Callable[[Job, Trials], None],
     deadline: float | None = None,
 ) -> dict[str, Trials]:
@@ -52,6 +97,7 @@ def computed(
     crew : Crew
     jobs : sequence of Job
     stop : Stop
+    ctrl_c : CtrlC
     say : callable
         Is told of each candidate as it ends.
     deadline : float, optional
@@ -67,7 +113,7 @@ def computed(
     for _ in range(1 + LOSSES):
         if not left or stop.asked:
             break
-        for job, trials in _round(crew, left, stop, deadline):
+        for job, trials in _round(crew, left, stop, ctrl_c, deadline):
             found[job.id] = trials
             say(job, trials)
         left = [job for job in left if job.id not in found]
@@ -79,7 +125,7 @@ def computed(
 
 
 def _round(
-    crew: Crew, jobs: Sequence[Job], stop: Stop, deadline: float | None
+    crew: Crew, jobs: Sequence[Job], stop: Stop, ctrl_c: CtrlC, deadline: float | None
 ) -> Iterator[tuple[Job, Trials]]:
     """Yield candidates as they end; those whose worker is lost are not among them."""
     known = {job.id: crew.known(job) for job in jobs}
@@ -95,13 +141,18 @@ def _round(
             stop.ask(why)
             crew.halt()
 
-        for future in _ended(list(futures), stop, ask, deadline):
+        def look() -> None:
+            if ctrl_c.presses and not ctrl_c.heeded:
+                ctrl_c.heeded = True
+                _log.info("stopping: trials at work end first; Ctrl-C again drops them")
+                ask("stopped by Ctrl-C")
+            if deadline is not None and time.monotonic() > deadline and not stop.asked:
+                ask("study.seconds have passed")
+
+        for future in _ended(list(futures), look):
             try:
                 trials = crew.received(future.result())
             except losses():
-                continue
-            except KeyboardInterrupt:
-                _interrupted(stop, ask)
                 continue
             if trials:
                 job = futures[future]
@@ -114,31 +165,17 @@ def _rest(job: Job, known: Trials) -> Job:
     return replace(job, seeds=tuple(seed for seed in job.seeds if seed not in ended))
 
 
-def _interrupted(stop: Stop, ask: Callable[[str], None]) -> None:
-    """At the first Ctrl-C have trials at work end; the second one is raised."""
-    if stop.asked:
-        raise KeyboardInterrupt
-    _log.info("stopping: trials at work end first; Ctrl-C again drops them")
-    ask("stopped by Ctrl-C")
-
-
-def _ended(
-    futures: list[PrefectFuture[Any]], stop: Stop, ask: Callable[[str], None], deadline: float | None
-) -> Iterator[PrefectFuture[Any]]:
-    """Yield futures as they end, asking for an end to it all on Ctrl-C and at the deadline."""
+def _ended(futures: list[PrefectFuture[Any]], look: Callable[[], None]) -> Iterator[PrefectFuture[Any]]:
+    """Yield futures as they end; look around after each, and while waiting."""
     ended: SimpleQueue[PrefectFuture[Any]] = SimpleQueue()
     for future in futures:
         future.add_done_callback(ended.put)
     left = len(futures)
     while left:
+        look()
         try:
-            if deadline is not None and time.monotonic() > deadline and not stop.asked:
-                ask("study.seconds have passed")
             future = ended.get(timeout=_PATIENCE)
         except Empty:
-            continue
-        except KeyboardInterrupt:
-            _interrupted(stop, ask)
             continue
         left -= 1
         yield future

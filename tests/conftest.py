@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,8 @@ def isolated(home: Path) -> dict[str, str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Point everything at a temporary home before any library reads its settings."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell's background jobs are started
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Path(tempfile.mkdtemp(prefix="espalier-tests-"))
     config.stash[HOME] = home
     os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", str(Path.home() / ".cache" / "ms-playwright"))

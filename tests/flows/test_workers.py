@@ -1,5 +1,11 @@
-from flows.crew import Job
-from flows.workers import _lost
+import signal
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+import pytest
+
+from flows.crew import Job, Stop
+from flows.workers import _lost, computed, watched
 from tasks.config import Params
 from tasks.study.summary import summarise
 from tests.study.made import scored
@@ -12,3 +18,72 @@ def test_a_candidate_that_lost_its_worker_is_a_failed_one_like_any_other():
     summary = summarise([scored("fine", 0), scored("fine", 1), *lost], Params())
     assert summary.by_id["lost"].failures.keys() == {0, 1}
     assert summary.standing.picks["best"] == "fine"
+
+
+class Crew:
+    """Workers that are done with a candidate as soon as it is handed to them, and see `Stop`."""
+
+    @contextmanager
+    def at_work(self):
+        yield self
+
+    def known(self, job):
+        return []
+
+    def submit(self, runner, job, stop):
+        future = Future()
+        future.set_result([] if stop.asked else [{"seed": seed} for seed in job.seeds])
+        return future
+
+    def received(self, result):
+        return result
+
+    def halt(self):
+        pass
+
+
+@pytest.fixture
+def stop(tmp_path):
+    return Stop(tmp_path / "stop")
+
+
+@pytest.fixture
+def ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+JOBS = [Job(name, "grid", name, {}, (0,)) for name in ("a", "b", "c")]
+
+
+def test_ctrl_c_while_a_candidate_is_told_of_ends_the_study_with_what_is_there(stop):
+    told = []
+
+    def say(job, trials):
+        told.append(job.id)
+        if len(told) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with watched() as ctrl_c:
+        found = computed(Crew(), JOBS, stop, ctrl_c, say)
+        assert stop.why == "stopped by Ctrl-C"
+        assert computed(Crew(), [Job("d", "grid", "d", {}, (0,))], stop, ctrl_c, say) == {}
+    assert list(found) == told == ["a", "b", "c"]
+
+
+def test_a_second_ctrl_c_is_raised_and_afterwards_so_is_the_first():
+    with watched() as ctrl_c:
+        signal.raise_signal(signal.SIGINT)
+        assert ctrl_c.presses == 1
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_where_ctrl_c_is_ignored_it_stays_so(ignored):
+    with watched() as ctrl_c:
+        signal.raise_signal(signal.SIGINT)
+    assert ctrl_c.presses == 0
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
