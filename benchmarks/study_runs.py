@@ -29,6 +29,7 @@ __all__ = ["Bench", "drawn", "extrapolated"]
 CANDIDATES, SEEDS = 32, 3
 SMALL = (
     "--set=source.uri=package:digits",
+    "--set=reduce.columns.components=32",
     "--set=study.rivals=false",
     "--set=study.sampler=grid",
     "--set=train.epochs=40",
