@@ -19,6 +19,7 @@ from ruamel.yaml.tokens import CommentToken
 from tasks.artifacts import Layout, write_text
 from tasks.contradictions import contradictions
 from tasks.data.config import CleanConfig, SourceConfig
+from tasks.drift.config import MonitorConfig
 from tasks.errors import ConfigError, Problem
 from tasks.evaluation.config import EvaluateConfig, MeasureConfig
 from tasks.export.config import ExportConfig
@@ -32,6 +33,7 @@ from tasks.study.config import StudyConfig
 from tasks.training.config import ReferenceConfig, TrainConfig
 
 __all__ = [
+    "AFTER_STAGES",
     "Params",
     "RegistryConfig",
     "apply_overrides",
@@ -56,6 +58,10 @@ class RegistryConfig(Section):
         return name
 
 
+AFTER_STAGES = frozenset({"registry", "monitor", "study"})
+"""Sections that no stage reads: a result is the same whatever they say."""
+
+
 class Params(Section):
     """Everything that can be tuned, one section a stage."""
 
@@ -70,6 +76,9 @@ class Params(Section):
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="stage evaluate")
     measure: MeasureConfig = Field(default_factory=MeasureConfig, description="stage measure")
     registry: RegistryConfig = Field(default_factory=RegistryConfig, description="after the stages")
+    monitor: MonitorConfig = Field(
+        default_factory=MonitorConfig, description="`espalier monitor`; no stage reads it"
+    )
     study: StudyConfig = Field(default_factory=StudyConfig, description="`espalier study`; no stage reads it")
 
 

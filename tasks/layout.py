@@ -64,6 +64,10 @@ class Layout:
         """JSON part of an exported graph: what ONNX cannot express."""
         return self.export(name) / "serving.json"
 
+    def profile(self, name: str) -> Path:
+        """Folder beside an exported graph: what the rows it was made from look like."""
+        return self.export(name) / "profile"
+
     def report(self, name: str) -> Path:
         """JSON report of a stage."""
         return self.root / "reports" / f"{name}.json"

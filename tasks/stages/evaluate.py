@@ -1,4 +1,4 @@
-"""Stage evaluate: export each model, judge its file's answers on the test rows."""
+"""Stage evaluate: export each model, judge its answers on the test rows, profile what it was made of."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tasks.artifacts import Layout, load_cleaner, load_graph, load_rows, write_csv, write_json
 from tasks.config import load_params
 from tasks.data.cleaner import Cleaner
 from tasks.data.rows import Rows
+from tasks.drift.stored import save_profile
 from tasks.evaluation.config import EvaluateConfig
 from tasks.evaluation.efficiency import size_of
 from tasks.evaluation.judge import Case, Splits, judge, share, yardstick
@@ -23,6 +26,7 @@ from tasks.export.plan import serving_plan
 from tasks.files import write_bytes
 from tasks.models.graph import Graph
 from tasks.stages.common import stage_main, timed
+from tasks.stages.profiled import profile_of
 
 PARTS = ("train", "valid", "test")
 SAID = {
@@ -82,6 +86,7 @@ def run(root: Path) -> None:
         cleaner = load_cleaner(layout.cleaner)
         rows = {part: load_rows(layout.rows(part)) for part in PARTS}
         used = share(len(rows["test"]), params.evaluate.factor, params.evaluate.seed)
+        held = np.concatenate([rows[part].index for part in ("valid", "test")])
         all_rows, rows["test"] = len(rows["test"]), rows["test"].take(used)
         graphs = {name: load_graph(layout.model(name), root) for name in MODELS}
         made = {
@@ -97,7 +102,12 @@ def run(root: Path) -> None:
         for name, graph in graphs.items():
             judged = report["models"][name]
             judged |= {"size": made[name]["size"], "parity": made[name]["parity"]}
-            write_json(layout.serving(name), serving_plan(cleaner, graph, judged["threshold"]))
+            served = serving_plan(cleaner, graph, judged["threshold"])
+            write_json(layout.serving(name), served)
+            if name == "compressed":
+                own = made[name]["answers"]
+                profile = profile_of(layout, cleaner, graph, rows, own, served, judged, held)
+                save_profile(layout.profile(name), profile)
         write_json(layout.report("evaluate"), report)
         write_json(layout.report("metrics"), flat_metrics(report))
         for name, frame in plot_tables(report).items():

@@ -17,7 +17,7 @@ from tasks.artifacts import (
     write_json,
     write_text,
 )
-from tasks.config import Params, load_params
+from tasks.config import AFTER_STAGES, Params, load_params
 from tasks.data.cleaner import Cleaner
 from tasks.evaluation.alternatives import alternatives, beside
 from tasks.evaluation.report import Facts, render
@@ -91,7 +91,7 @@ def run(root: Path) -> None:
         measured = {**speed, **told}
         write_json(layout.report("measure"), measured)
         write_csv(layout.plot("rows"), rows_table(rows))
-        recipe = params.model_dump(mode="json", exclude={"registry", "study"})
+        recipe = params.model_dump(mode="json", exclude=set(AFTER_STAGES))
         write_text(layout.html, render(facts(layout, recipe, cleaner, measured)))
     for name, found in measured["latency"].items():
         log.info("%s: %.1f us a row, %.0f rows/s", name, found["p50_us"], found["rows_per_s"])

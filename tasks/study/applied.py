@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from tasks.config import Params
+from tasks.config import AFTER_STAGES, Params
 from tasks.errors import Problem
 from tasks.schema import fields_at
 from tasks.settings import Section
@@ -17,7 +17,7 @@ __all__ = ["Base", "at", "base_of", "effective", "leaves"]
 
 Raw = dict[str, Any]
 
-_APART = {"study", "registry", "measure"}
+_APART = {*AFTER_STAGES, "measure"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.config import AFTER_STAGES
+
 if TYPE_CHECKING:
     from tasks.config import Params
 
@@ -33,7 +35,7 @@ def result_hashes(lock: Mapping[str, str]) -> dict[str, str]:
 
 def identity(params: Params, lock: Mapping[str, str]) -> str:
     """Return the hex SHA-256 of a result's output hashes and parameters."""
-    settings = params.model_dump(mode="json", by_alias=True, exclude={"registry", "study"})
+    settings = params.model_dump(mode="json", by_alias=True, exclude=set(AFTER_STAGES))
     facts = [result_hashes(lock), settings]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

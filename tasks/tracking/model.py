@@ -68,17 +68,24 @@ def package(layout: Layout, folder: Path, model: Any = None) -> None:
     pyfunc.save_model(
         str(folder),
         python_model=str(CODE),
-        artifacts={
-            "model": str(layout.onnx("compressed")),
-            "plan": str(layout.serving("compressed")),
-            "encoding": str(ENCODING),
-        },
+        artifacts=_artifacts(layout),
         pip_requirements=requirements(),
         signature=signature(plan),
         input_example=input_example(plan),
         metadata={"columns": {entry["source"]: entry["kind"] for entry in plan["encoding"]["columns"]}},
         mlflow_model=model,
     )
+
+
+def _artifacts(layout: Layout) -> dict[str, str]:
+    """Return what the served model loads, and the profile that batches are held against."""
+    stored = {
+        "model": layout.onnx("compressed"),
+        "plan": layout.serving("compressed"),
+        "encoding": ENCODING,
+        "profile": layout.profile("compressed"),
+    }
+    return {name: str(path) for name, path in stored.items() if name != "profile" or path.is_dir()}
 
 
 def requirements() -> list[str]:

@@ -24,6 +24,7 @@ def _outputs(root):
     layout = Layout(root)
     files = [layout.onnx(name) for name in MODELS] + [layout.serving(name) for name in MODELS]
     files += [layout.report("evaluate"), layout.report("metrics")]
+    files += sorted(layout.profile("compressed").iterdir())
     files += [layout.plot(name) for name in ("confusion", "reliability", "roc", "per_class")]
     return {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
 
