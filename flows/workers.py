@@ -119,7 +119,7 @@ def computed(
         left = [job for job in left if job.id not in found]
     if not stop.asked:
         for job in left:
-            found[job.id] = [_lost(job, seed) for seed in job.seeds]
+            found[job.id] = [_lost(job, seed) for seed in sorted(job.seeds)]
             say(job, found[job.id])
     return {job.id: found[job.id] for job in jobs if job.id in found}
 
@@ -130,7 +130,7 @@ def _round(
     """Yield candidates as they end; those whose worker is lost are not among them."""
     known = {job.id: crew.known(job) for job in jobs}
     left = [(job, _rest(job, known[job.id])) for job in jobs]
-    yield from ((job, known[job.id]) for job, rest in left if not rest.seeds)
+    yield from ((job, _by_seed(known[job.id])) for job, rest in left if not rest.seeds)
     begin = [(job, rest) for job, rest in left if rest.seeds]
     if not begin:
         return
@@ -156,7 +156,11 @@ def _round(
                 continue
             if trials:
                 job = futures[future]
-                yield job, sorted([*known[job.id], *trials], key=lambda trial: int(trial["seed"]))
+                yield job, _by_seed([*known[job.id], *trials])
+
+
+def _by_seed(trials: Trials) -> Trials:
+    return sorted(trials, key=lambda trial: int(trial["seed"]))
 
 
 def _rest(job: Job, known: Trials) -> Job:

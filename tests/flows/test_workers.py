@@ -1,12 +1,15 @@
 import signal
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from flows.crew import Job, Stop
+from flows.study import _Search
 from flows.workers import _lost, computed, watched
 from tasks.config import Params
+from tasks.study.candidates import Candidate
 from tasks.study.summary import summarise
 from tests.study.made import scored
 
@@ -87,3 +90,11 @@ def test_where_ctrl_c_is_ignored_it_stays_so(ignored):
         signal.raise_signal(signal.SIGINT)
     assert ctrl_c.presses == 0
     assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+def test_neighbours_begin_with_different_seeds_and_every_candidate_gets_all():
+    candidates = [Candidate(f"c{number}", "all", "", {}) for number in range(4)]
+    params = Params.model_validate({"train": {"seed": 7}, "study": {"seeds": 3}})
+    search = _Search(Path(), params)
+    jobs = [search._job(one, turn) for turn, one in enumerate(candidates)]
+    assert [job.seeds for job in jobs] == [(7, 8, 9), (8, 9, 7), (9, 7, 8), (7, 8, 9)]
