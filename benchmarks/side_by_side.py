@@ -32,7 +32,7 @@ def _train() -> float:
             began = time.perf_counter()
         rows = torch.randint(0, ROWS, (BATCH,), generator=draw)
         optimiser.zero_grad()
-        nn.functional.cross_entropy(network(X[rows]), y[rows]).backward()
+        nn.functional.cross_entropy(network(X[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return time.perf_counter() - began
 

@@ -132,6 +132,63 @@ def _study(root: Path, settings: list[str], embedded: EmbeddedServer | None) -> 
         raise StoppedError from None
 
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; it stands in the ledger.")]
+
+
+@app.command(short_help="Make the challenger the champion, if it has earned it.")
+def promote(
+    folder: Folder = Path(),
+    approve: Annotated[
+        bool, typer.Option("--approve", help="A person's yes, where the policy asks for one.")
+    ] = False,
+    decline: Annotated[bool, typer.Option("--decline", help="A person's no.")] = False,
+    why: Why = "",
+    as_json: Json = False,
+) -> None:
+    """Hold the challenger against the champion by section `promote`; exit code 4 where it stays.
+
+    Nothing but the aliases moves, and every decision stands in the ledger: `espalier history`.
+    """
+    root = _workspace(folder)
+    from flows import promote_command
+    from tasks.gate.approval import Approval
+    from tasks.tracking.store import user
+
+    if approve and decline:
+        raise EspalierError("--approve, --decline: one of them")
+    if (approve or decline) and not why.strip():
+        raise EspalierError("--why: say why; it stands in the ledger")
+    approval = Approval(approve, user(), why) if approve or decline else None
+    if not promote_command.promote(root, approval, typer.echo, as_json=as_json):
+        raise typer.Exit(promote_command.NOT_PROMOTED)
+
+
+@app.command(short_help="Make an earlier version the champion again.")
+def rollback(
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; it stands in the ledger.")],
+    folder: Folder = Path(),
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="By default the previous champion.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an earlier version the champion again, once it has loaded and answered."""
+    root = _workspace(folder)
+    from flows import promote_command
+
+    promote_command.rollback(root, to, why, typer.echo, as_json=as_json)
+
+
+@app.command(short_help="Every decision and every move of an alias.")
+def history(folder: Folder = Path(), as_json: Json = False) -> None:
+    """Print the ledger of promotions, and where the registry contradicts it."""
+    root = _workspace(folder)
+    from flows import promote_command
+
+    promote_command.history(root, typer.echo, as_json=as_json)
+
+
 @app.command(short_help="Make a workspace for your own data.")
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="New folder inside the project.")],

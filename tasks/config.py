@@ -23,6 +23,7 @@ from tasks.drift.config import MonitorConfig
 from tasks.errors import ConfigError, Problem
 from tasks.evaluation.config import EvaluateConfig, MeasureConfig
 from tasks.export.config import ExportConfig
+from tasks.gate.config import PromoteConfig
 from tasks.models.config import MlpConfig, ModelConfig
 from tasks.pruning.config import StructuredConfig
 from tasks.reduction.config import ReduceConfig
@@ -58,7 +59,7 @@ class RegistryConfig(Section):
         return name
 
 
-AFTER_STAGES = frozenset({"registry", "monitor", "study"})
+AFTER_STAGES = frozenset({"registry", "promote", "monitor", "study"})
 """Sections that no stage reads: a result is the same whatever they say."""
 
 
@@ -76,6 +77,9 @@ class Params(Section):
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="stage evaluate")
     measure: MeasureConfig = Field(default_factory=MeasureConfig, description="stage measure")
     registry: RegistryConfig = Field(default_factory=RegistryConfig, description="after the stages")
+    promote: PromoteConfig = Field(
+        default_factory=PromoteConfig, description="`espalier promote`; no stage reads it"
+    )
     monitor: MonitorConfig = Field(
         default_factory=MonitorConfig, description="`espalier monitor`; no stage reads it"
     )

@@ -16,17 +16,27 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
 from prefect.runtime import flow_run
+from pydantic import Field
 
 from tasks import versioning
 from tasks.artifacts import Layout
 from tasks.config import Params, load_params
 from tasks.errors import lost_connection
+from tasks.gate.approval import Approval
 from tasks.outcome import StageOutcome
 from tasks.result import clean_report, result_rows
 
 if TYPE_CHECKING:
     from tasks.away import Made
+    from tasks.gate.config import PromoteConfig
+    from tasks.gate.decide import Decision
+    from tasks.gate.evidence import Evidence
+    from tasks.promotion.desk import Desk, Pending
+    from tasks.promotion.ledger import Entry
     from tasks.recorder import Recorder
     from tasks.registry import Registered
     from tasks.study.summary import Summary
@@ -34,12 +44,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STAGES",
+    "ApprovalInput",
+    "act",
     "alone",
+    "ask_person",
     "candidate",
     "candidate_away",
     "clean",
+    "collect_evidence",
+    "decide",
+    "desk",
     "evaluate",
     "fetch",
+    "lineage",
     "measure",
     "prune",
     "push",
@@ -49,6 +66,7 @@ __all__ = [
     "reduce",
     "reference",
     "register",
+    "roll_back",
     "show",
     "show_study",
     "summarise",
@@ -231,6 +249,71 @@ def register(recorder: Recorder, recorded: Recorded) -> Registered | None:
     """Register the compressed model as the challenger."""
     params = load_params(recorder.root)
     return recorder.register(params, recorded) if params.registry.register_model else None
+
+
+@task(name="lineage", timeout_seconds=900, **_NETWORK)
+def lineage(root: Path) -> tuple[dict[str, str], int]:
+    """Return DVC's hashes of the current result, and how many of its files the remote lacks."""
+    return versioning.lock_hashes(root), versioning.absent(root)
+
+
+@contextmanager
+def desk(root: Path, params: Params) -> Iterator[Desk]:
+    """Open the desk where promotions of the workspace's model are decided."""
+    from tasks.promotion.desk import at_desk
+
+    with at_desk(root, params) as opened:
+        yield opened
+
+
+@task(name="collect evidence", timeout_seconds=900, **_NETWORK)
+def collect_evidence(desk: Desk, pending: Pending, lock: dict[str, str], absent: int) -> Evidence:
+    """Ask challenger and champion about the same test rows, in clean processes."""
+    return desk.evidence(pending, lock, absent)
+
+
+@task(name="decide", **_STAGE)
+def decide(desk: Desk, pending: Pending, evidence: Evidence) -> Decision:
+    """Decide by the policy, and leave every reason in the Prefect UI."""
+    decision = desk.decide(pending, evidence)
+    rows = [check.to_dict() for check in decision.checks]
+    create_table_artifact(rows, key="gate", description=f"{decision.verdict}: {decision.why}")
+    _log.info("%s: %s", decision.verdict, decision.why)
+    return decision
+
+
+class ApprovalInput(RunInput):
+    """What a person fills in in the Prefect UI."""
+
+    approve: bool = Field(description="Make the challenger the champion.")
+    name: str = Field(min_length=1, description="Who decides.")
+    reason: str = Field(min_length=1, description="Why; it stands in the ledger.")
+
+
+def ask_person(decision: Decision, policy: PromoteConfig) -> Approval | None:
+    """Pause the flow until somebody answers in the Prefect UI; None when nobody does in time."""
+    asked = ApprovalInput.with_initial_data(description=f"{decision.verdict}: {decision.why}")
+    _log.info("waiting up to %d s for a person to answer in the Prefect UI", policy.approval_seconds)
+    try:
+        said = pause_flow_run(wait_for_input=asked, timeout=policy.approval_seconds)
+    except FlowPauseTimeout:
+        return None
+    return Approval(said.approve, said.name, said.reason)
+
+
+@task(name="act", timeout_seconds=900, **_NETWORK)
+def act(
+    desk: Desk, pending: Pending, decision: Decision, approval: Approval | None, *, wanted: bool
+) -> Entry:
+    """Move the aliases, or leave them; either is a line of the ledger."""
+    return desk.act(pending, decision, approval, wanted=wanted)
+
+
+@task(name="roll back", timeout_seconds=900, **_NETWORK)
+def roll_back(desk: Desk, version: str | None, why: str) -> Entry:
+    """Make an earlier version the champion again."""
+    with desk.pending("rollback", version, why, flow_run.id) as pending:
+        return desk.rollback(pending)
 
 
 @task(name="show", **_STAGE)

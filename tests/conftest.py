@@ -81,3 +81,13 @@ def prefect_home() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated MLflow database; making one costs seconds, copying it nothing."""
+    from tasks.tracking.store import open_client
+
+    root = tmp_path_factory.mktemp("template")
+    open_client(root)
+    return root / ".espalier" / "mlflow" / "mlflow.db"

@@ -34,6 +34,7 @@ FIXED = {
     "evaluate": "every candidate is judged the same way",
     "measure": "candidates are timed together, when all are there",
     "registry": "candidates are not registered",
+    "promote": "candidates are not registered",
     "monitor": "no candidate meets later rows",
     "study": "a study is made of no other",
 }

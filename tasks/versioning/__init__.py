@@ -1,7 +1,7 @@
 """Runs stages in this process and records them as `dvc repro` would; the only package that imports dvc."""
 
 from tasks.outcome import StageOutcome
-from tasks.versioning.content import lock_hashes, push, refresh_source, remote, source_changed
+from tasks.versioning.content import absent, lock_hashes, push, refresh_source, remote, source_changed
 from tasks.versioning.exchange import Offer, collect, offer
 from tasks.versioning.plan import plan
 from tasks.versioning.repository import (
@@ -18,6 +18,7 @@ from tasks.versioning.tracked import track
 __all__ = [
     "Offer",
     "StageOutcome",
+    "absent",
     "busy",
     "collect",
     "init_workspace",

@@ -13,7 +13,7 @@ from tasks.errors import EspalierError
 from tasks.versioning.lockfile import read_lock
 from tasks.versioning.repository import opened, reopened
 
-__all__ = ["lock_hashes", "push", "refresh_source", "remote", "source_changed"]
+__all__ = ["absent", "lock_hashes", "push", "refresh_source", "remote", "source_changed"]
 
 
 def push(root: Path) -> int:
@@ -40,6 +40,15 @@ def push(root: Path) -> int:
             f"(first: {min(missing)}); check its space and rights, then run again"
         )
     return len(wanted)
+
+
+def absent(root: Path) -> int:
+    """Count the files of the current result that the default remote lacks; all of them without a remote."""
+    with reopened(root) as repo, lock_repo(repo):
+        wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
+        if not repo.config["core"].get("remote"):
+            return len(wanted)
+        return len(wanted - set(repo.cloud.get_remote_odb().oids_exist(sorted(wanted))))
 
 
 def remote(root: Path) -> str | None:

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.config import apply_overrides, load_params, overridden
+from tasks.config import AFTER_STAGES, apply_overrides, load_params, overridden
 from tasks.study.apply import recipe_settings
 from tasks.study.overrides import validated
 
@@ -12,7 +12,7 @@ def root(tmp_path):
 
 
 def recipe(params):
-    return params.model_dump(exclude={"registry", "study", "measure"})
+    return params.model_dump(exclude={*AFTER_STAGES, "measure"})
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tasks.artifacts import Layout, save_raw_meta, write_csv, write_frame, write_json, write_text
 from tasks.data.meta import RawMeta
-from tasks.tracking.store import open_client
 
 LABELS = ["no", "yes"]
 ENCODING: dict[str, Any] = {
@@ -178,14 +177,6 @@ def _reports(layout: Layout, accuracy: float, amount: float) -> None:
     }
     for name, report in reports.items():
         write_json(layout.report(name), report)
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database; making one costs seconds, copying it nothing."""
-    root = tmp_path_factory.mktemp("template")
-    open_client(root)
-    return root / ".espalier" / "mlflow" / "mlflow.db"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,86 @@
+"""The gate: a challenger becomes the champion when it has earned it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from tasks import pipeline
+from tasks.config import load_params
+from tasks.gate.approval import Approval, approval_wanted
+
+if TYPE_CHECKING:
+    from tasks.gate.decide import Decision
+    from tasks.promotion.ledger import Entry
+
+__all__ = ["Judged", "promote", "rollback"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a promotion came to.
+
+    Attributes
+    ----------
+    decision : Decision
+    entry : Entry
+        Its line in the ledger: promote, reject, not shown or declined.
+    settled : tuple of Entry
+        What earlier commands had left to finish, or somebody had moved by hand.
+    champion : str or None
+        Version that is the champion now.
+    """
+
+    decision: Decision
+    entry: Entry
+    settled: tuple[Entry, ...]
+    champion: str | None
+
+
+@flow(name="promote", persist_result=False, validate_parameters=False)
+def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -> Judged:
+    """Hold the challenger against the champion, decide, and act.
+
+    Parameters
+    ----------
+    root : Path
+        Workspace.
+    approval : Approval, optional
+        A person's answer given beforehand.
+    ask : bool
+        Whether to pause for a person where the policy wants one and none has answered; else the challenger
+        stays what it is.
+
+    Raises
+    ------
+    EspalierError
+        When there is no challenger, the workspace is not as it was when the challenger was made, or another
+        promotion is under way. Nothing has moved then.
+    """
+    params = load_params(root)
+    lock, absent = pipeline.lineage(root)
+    with pipeline.desk(root, params) as desk, desk.pending("promote", None, "", flow_run.id) as pending:
+        evidence = pipeline.collect_evidence(desk, pending, lock, absent)
+        decision = pipeline.decide(desk, pending, evidence)
+        wanted = approval_wanted(decision, params.promote)
+        if wanted and approval is None and ask:
+            approval = pipeline.ask_person(decision, params.promote)
+        entry = pipeline.act(desk, pending, decision, approval if wanted else None, wanted=wanted)
+        return Judged(decision, entry, pending.settled, desk.champion())
+
+
+@flow(name="rollback", persist_result=False, validate_parameters=False)
+def rollback(root: Path, version: str | None, why: str) -> Entry:
+    """Make an earlier version the champion again, by default the previous one.
+
+    Raises
+    ------
+    EspalierError
+        When there is none, it does not answer, or another promotion is under way. Nothing has moved then.
+    """
+    with pipeline.desk(root, load_params(root)) as desk:
+        return pipeline.roll_back(desk, version, why)

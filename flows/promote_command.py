@@ -1,0 +1,133 @@
+"""`espalier promote`, `rollback` and `history`: what they print."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.session import StoppedError, ready, server
+from flows.terminal import log_to_terminal
+from tasks.gate.approval import Approval
+
+if TYPE_CHECKING:
+    from flows.promote import Judged
+    from tasks.promotion.ledger import Entry
+
+__all__ = ["NOT_PROMOTED", "history", "promote", "rollback"]
+
+NOT_PROMOTED = 4
+"""Exit code of `espalier promote` where the challenger stays what it is."""
+
+Say = Callable[[str], object]
+_MARKS = {"passed": "ok", "failed": "NO", "not shown": "?"}
+_WIDTH = 80
+
+
+def promote(root: Path, approval: Approval | None, say: Say, *, as_json: bool) -> bool:
+    """Hold the challenger against the champion and say what came of it.
+
+    Returns
+    -------
+    Whether it is the champion now.
+    """
+    from flows.promote import promote as flow
+
+    log_to_terminal()
+    with _stoppable(), server() as embedded, ready(root, (), embedded):
+        judged = flow(root, approval, ask=False)
+    for line in [_judged_json(judged)] if as_json else _judged(judged):
+        say(line)
+    return judged.entry.moves is not None
+
+
+def rollback(root: Path, version: str | None, why: str, say: Say, *, as_json: bool) -> None:
+    """Make an earlier version the champion again, and say so."""
+    from flows.promote import rollback as flow
+
+    log_to_terminal()
+    with _stoppable(), server() as embedded, ready(root, (), embedded):
+        entry = flow(root, version, why)
+    say(json.dumps(_plain(entry)) if as_json else f"{entry.action}: {_moves(entry)}")
+
+
+def history(root: Path, say: Say, *, as_json: bool) -> None:
+    """Print the ledger, the newest line first, and where it and the registry contradict each other."""
+    from tasks.config import load_params
+    from tasks.promotion.desk import at_desk
+
+    with at_desk(root, load_params(root)) as desk:
+        entries, contradictions = desk.ledger.entries(), desk.contradictions()
+    if as_json:
+        say(json.dumps({"entries": [_plain(e) for e in entries], "contradictions": contradictions}))
+        return
+    if not entries:
+        say("the ledger is empty: nothing was promoted yet")
+    for entry in entries:
+        say(f"{_date(entry)}  {entry.action:10} {entry.version:>4}  {entry.state:9}  {_moves(entry)}")
+        if entry.why:
+            told = f"{entry.who}: {entry.why}"
+            say(textwrap.fill(told, _WIDTH, initial_indent="  ", subsequent_indent="  "))
+    for text in contradictions:
+        say(f"contradiction: {text}")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError from None
+
+
+def _judged(judged: Judged) -> Iterator[str]:
+    for entry in judged.settled:
+        yield f"{entry.action} ({entry.state}): {_moves(entry)}"
+    yield ""
+    for check in judged.decision.checks:
+        yield f"{_MARKS[check.outcome]:3} {check.name[:32]:32} {check.found[:26]:26} {check.wanted}"[:_WIDTH]
+    yield ""
+    yield textwrap.fill(f"{judged.entry.action}: {judged.decision.why}", _WIDTH, subsequent_indent="  ")
+    if judged.entry.moves:
+        yield f"Champion    version {judged.champion}"
+    elif judged.decision.verdict != "reject" and judged.entry.action != "declined":
+        yield 'Next        a person decides: espalier promote --approve --why "..."'
+
+
+def _judged_json(judged: Judged) -> str:
+    return json.dumps(
+        {
+            "decision": judged.decision.to_dict(),
+            "entry": _plain(judged.entry),
+            "settled": [_plain(entry) for entry in judged.settled],
+            "champion": judged.champion,
+        }
+    )
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    return {
+        "run": entry.id,
+        "action": entry.action,
+        "state": entry.state,
+        "when": _date(entry),
+        "who": entry.who,
+        "why": entry.why,
+        "version": entry.version,
+        "moves": entry.moves.to_dict() if entry.moves else None,
+    }
+
+
+def _date(entry: Entry) -> str:
+    return datetime.fromtimestamp(entry.when / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _moves(entry: Entry) -> str:
+    if entry.moves is None:
+        return "nothing moved"
+    (was, now), (_, previous) = entry.moves.champion, entry.moves.previous
+    return f"champion {was or '-'} -> {now or '-'}, previous {previous or '-'}"

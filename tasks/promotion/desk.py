@@ -1,0 +1,225 @@
+"""Promotion and rollback of one registered model, each an entry of the ledger."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.errors import EspalierError
+from tasks.gate.approval import Approval
+from tasks.gate.decide import Decision, decide
+from tasks.promotion.act import move, moves_to, settle
+from tasks.promotion.collect import collect
+from tasks.promotion.ledger import Entry, Ledger, Moves
+from tasks.promotion.subjects import Rows, asked, stored
+from tasks.promotion.versions import Aliases, aliases, download, required
+from tasks.tracking.store import open_client, reported, tracking_uri
+
+if TYPE_CHECKING:
+    from tasks.config import Params
+    from tasks.gate.evidence import Evidence
+
+__all__ = ["Desk", "Pending", "at_desk"]
+
+_GATE = "; gate: "
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An entry that holds the aliases, and where they stood when it began.
+
+    Attributes
+    ----------
+    entry : str
+        Its run in MLflow.
+    version : str
+        The one it is about.
+    held : Aliases
+    settled : tuple of Entry
+        What earlier commands had left to finish, or somebody had moved by hand.
+    """
+
+    entry: str
+    version: str
+    held: Aliases
+    settled: tuple[Entry, ...]
+
+
+class Desk:
+    """Where one model's promotions are decided.
+
+    Parameters
+    ----------
+    root : Path
+    params : Params
+    """
+
+    def __init__(self, root: Path, params: Params) -> None:
+        self.root, self.params, self.name = root, params, params.registry.name
+        self.client = open_client(root)
+        self.ledger = Ledger(self.client, root, self.name)
+
+    @contextmanager
+    def pending(
+        self, action: str, version: str | None, why: str, flow_run_id: str | None = None
+    ) -> Iterator[Pending]:
+        """Open an entry and hold the aliases for it.
+
+        Parameters
+        ----------
+        action
+            `promote` or `rollback`.
+        version
+            None: the challenger, or the previous champion.
+
+        Raises
+        ------
+        EspalierError
+            When there is no such version, it is the champion, or another entry has the aliases.
+        """
+        held = aliases(self.client, self.name)
+        version = version or (held.challenger if action == "promote" else held.previous)
+        if version is None:
+            missing = "challenger" if action == "promote" else "previous champion"
+            raise EspalierError(f"{self.name}: there is no {missing}; see `espalier history`")
+        required(self.client, self.name, version)
+        entry = self.ledger.begin(action, version, why, flow_run_id)
+        with self.ledger.alone(entry):
+            try:
+                settled = tuple(settle(self.ledger))
+                now = aliases(self.client, self.name)
+                if now.champion == version:
+                    raise EspalierError(f"{self.name}: version {version} is the champion already")
+                yield Pending(entry, version, now, settled)
+            except BaseException:
+                if self._state(entry) == "open":  # what has begun to move is finished by the next command
+                    self.ledger.close(entry, "failed")
+                raise
+
+    def champion(self) -> str | None:
+        """Return the version that is the champion now."""
+        return aliases(self.client, self.name).champion
+
+    def contradictions(self) -> list[str]:
+        """Say where ledger and registry do not agree, and where the ledger has a gap."""
+        done = [e for e in self.ledger.entries() if e.state == "done" and e.moves is not None]
+        told = [_gap(newer, older) for newer, older in pairwise(done)]
+        left = done[0].moves.champion[1] if done and done[0].moves else None
+        now = aliases(self.client, self.name).champion
+        if left != now:
+            told.append(f"the registry's champion is {now or '-'}, the ledger's {left or '-'}: moved by hand")
+        told += [
+            f"work on version {entry.version} was interrupted; the next command settles it"
+            for entry in self.ledger.interrupted()
+        ]
+        return [text for text in told if text]
+
+    def _state(self, entry: str) -> str:
+        return self.ledger.entry(entry).state
+
+    def evidence(self, pending: Pending, lock: Mapping[str, str], absent: int) -> Evidence:
+        """Collect what the decision rests on."""
+        return collect(
+            self.root, self.params, self.client, tracking_uri(self.root), pending.held, lock, absent
+        )
+
+    def decide(self, pending: Pending, evidence: Evidence) -> Decision:
+        """Decide, and keep the decision with the entry and the version."""
+        decision = decide(evidence, self.params.promote)
+        self.client.log_dict(pending.entry, decision.to_dict(), "decision.json")
+        self.ledger.note(pending.entry, decision=decision.verdict, reason=decision.why)
+        self._tag(pending.version, decision.verdict)
+        return decision
+
+    def _tag(self, version: str, verdict: str) -> None:
+        """Add what the gate says to the version's tag `verdict`: MLflow's table has room for four tags."""
+        held = self.client.get_model_version(self.name, version).tags.get("verdict", "")
+        before = held.partition(_GATE)[0]
+        self.client.set_model_version_tag(self.name, version, "verdict", f"{before}{_GATE}{verdict}")
+
+    def act(self, pending: Pending, decision: Decision, approval: Approval | None, *, wanted: bool) -> Entry:
+        """Move the aliases if the gate says so and, where it is `wanted`, a person too."""
+        if wanted and approval is None:
+            return self._leave(pending, decision.verdict, f"nobody has answered: {decision.why}")
+        if approval is not None:
+            self.ledger.note(pending.entry, approval="granted" if approval.granted else "declined")
+            self.ledger.note(pending.entry, person=approval.who)
+            why = f"{decision.why}; {approval.who}: {approval.why}"
+            return self._promote(pending, why) if approval.granted else self._leave(pending, "declined", why)
+        if decision.verdict != "promote":
+            return self._leave(pending, decision.verdict, decision.why)
+        return self._promote(pending, decision.why)
+
+    def _promote(self, pending: Pending, why: str) -> Entry:
+        """Make the challenger the champion.
+
+        Raises
+        ------
+        EspalierError
+            When an alias was moved meanwhile: the decision was about another champion.
+        """
+        now = aliases(self.client, self.name)
+        if now != pending.held:
+            raise EspalierError(
+                f"{self.name}: aliases were moved while the gate looked; nothing was changed, run again"
+            )
+        self.ledger.note(pending.entry, why=why)
+        return self._move(pending, moves_to(pending.held, pending.version))
+
+    def _move(self, pending: Pending, moves: Moves) -> Entry:
+        move(self.ledger, pending.entry, moves)
+        return self.ledger.entry(pending.entry)
+
+    def _leave(self, pending: Pending, action: str, why: str) -> Entry:
+        """Complete an entry that moves nothing."""
+        self.ledger.note(pending.entry, action=action, why=why)
+        self.ledger.close(pending.entry, "done")
+        return self.ledger.entry(pending.entry)
+
+    def rollback(self, pending: Pending) -> Entry:
+        """Make an earlier version the champion again, once it has loaded and answered.
+
+        Raises
+        ------
+        EspalierError
+            When it does not answer.
+        """
+        version = pending.version
+        self._require_answers(version)
+        return self._move(pending, moves_to(pending.held, version))
+
+    def _require_answers(self, version: str) -> None:
+        """Ask the version about its own example row."""
+        import pandas as pd
+        from mlflow.models import Model
+
+        with tempfile.TemporaryDirectory() as folder:
+            files = stored(download(self.name, version, tracking_uri(self.root), Path(folder, "model")))
+            example = Model.load(str(files.folder)).load_input_example(str(files.folder))
+            rows = Rows(Path(folder, "rows.parquet"), tuple(files.plan["labels"] or ()))
+            pd.DataFrame(example).to_parquet(rows.path)
+            found = asked(version, files, rows, data="")
+        if found.trouble:
+            raise EspalierError(f"{self.name} version {version} does not answer: {found.trouble}")
+
+
+def _gap(newer: Entry, older: Entry) -> str:
+    """Say that an entry did not find what the one before it left; '' where it did."""
+    assert newer.moves is not None
+    assert older.moves is not None
+    found, left = newer.moves.champion[0], older.moves.champion[1]
+    if found == left:
+        return ""
+    return f"{newer.action} found champion {found or '-'} where {left or '-'} was left: an entry is missing"
+
+
+@contextmanager
+def at_desk(root: Path, params: Params) -> Iterator[Desk]:
+    """Open the desk; a store that cannot be reached is one line."""
+    with reported(root):
+        yield Desk(root, params)

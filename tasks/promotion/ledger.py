@@ -1,0 +1,228 @@
+"""The ledger: every decision and every move of an alias is a run of MLflow's experiment `promotions`.
+
+A run is written before anything moves (its plan) and completed after, so that what was interrupted can be
+finished. It is also the lock: MLflow's aliases know no compare-and-swap, so whoever wants to move one takes a
+number, as in a bakery (Lamport, 1974), and gives way to whoever has a smaller one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from tasks.errors import EspalierError
+from tasks.tracking.entries import origin_tags
+from tasks.tracking.store import experiment_id
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+__all__ = ["EXPERIMENT", "Entry", "Ledger", "Moves"]
+
+EXPERIMENT = "promotions"
+PAGE = 1000
+LONG = 900.0
+"""Seconds after which an entry of another machine that is not completed counts as abandoned."""
+
+_TAG = "espalier.ledger."
+_PAUSE = 0.2
+_CHOOSING = 50
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Where the aliases stood and shall stand; None: nowhere."""
+
+    champion: tuple[str | None, str | None]
+    previous: tuple[str | None, str | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain JSON form."""
+        return {"champion": list(self.champion), "previous": list(self.previous)}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Moves:
+        """Read `to_dict`'s form."""
+        return cls(tuple(raw["champion"]), tuple(raw["previous"]))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the ledger.
+
+    Attributes
+    ----------
+    id : str
+        MLflow run.
+    action : str
+        `promote`, `reject`, `not shown`, `rollback`, or `by hand`: found moved.
+    state : str
+        `open` (nothing moved yet), `moving`, `done`, `gave way`, `abandoned` or `failed`.
+    when : int
+        Milliseconds since 1970.
+    who, why, version : str
+    moves : Moves or None
+        None where nothing was to move.
+    """
+
+    id: str
+    action: str
+    state: str
+    when: int
+    who: str
+    why: str
+    version: str
+    moves: Moves | None
+
+
+class Ledger:
+    """The ledger of one registered model.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    root : Path
+        Workspace.
+    name : str
+        Registered model.
+    """
+
+    def __init__(self, client: MlflowClient, root: Path, name: str) -> None:
+        self.client, self.root, self.name = client, root, name
+        self.experiment = experiment_id(client, root, EXPERIMENT)
+
+    def entries(self) -> list[Entry]:
+        """Return all entries, the newest first."""
+        return [self._entry(run) for run in self._runs()]
+
+    def entry(self, entry: str) -> Entry:
+        """Return an entry as it stands now."""
+        return self._entry(self.client.get_run(entry))
+
+    def _runs(self, where: str = "") -> list[Run]:
+        """Runs of this model's ledger, the newest first; users may have deleted some."""
+        scope = f"tags.`{_TAG}model` = '{self.name}'" + (f" and {where}" if where else "")
+        found: list[Run] = []
+        token: str | None = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment],
+                scope,
+                max_results=PAGE,
+                order_by=["attributes.start_time DESC"],
+                page_token=token,
+            )
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _entry(self, run: Run) -> Entry:
+        tags = {key.removeprefix(_TAG): value for key, value in run.data.tags.items() if key.startswith(_TAG)}
+        moves = Moves.from_dict(json.loads(tags["moves"])) if "moves" in tags else None
+        return Entry(
+            run.info.run_id,
+            tags.get("action", ""),
+            tags.get("state", ""),
+            int(run.info.start_time),
+            run.data.tags.get("mlflow.user", ""),
+            tags.get("why", ""),
+            tags.get("version", ""),
+            moves,
+        )
+
+    def begin(self, action: str, version: str, why: str, flow_run_id: str | None = None) -> str:
+        """Open an entry; it stands in the ledger from now on."""
+        now = {"model": self.name, "action": action, "state": "open", "version": version, "why": why}
+        place = {"host": socket.gethostname(), "process": _process(os.getpid())}
+        own = {_TAG + key: value for key, value in (now | place).items()}
+        tags = origin_tags(self.root, "espalier", flow_run_id) | own
+        run = self.client.create_run(self.experiment, tags=tags, run_name=f"{action} {self.name} {version}")
+        return str(run.info.run_id)
+
+    def note(self, entry: str, **facts: str) -> None:
+        """Add to an entry, or change what it says."""
+        for key, value in facts.items():
+            self.client.set_tag(entry, _TAG + key, value)
+
+    def plan(self, entry: str, moves: Moves) -> None:
+        """Write down what is about to move: from here on, what is interrupted can be finished."""
+        self.note(entry, moves=json.dumps(moves.to_dict()))
+        self.note(entry, state="moving")
+
+    def close(self, entry: str, state: str) -> None:
+        """Complete an entry."""
+        self.note(entry, state=state)
+        status = {"done": "FINISHED", "gave way": "KILLED", "abandoned": "KILLED"}.get(state, "FAILED")
+        self.client.set_terminated(entry, status)
+
+    @contextmanager
+    def alone(self, entry: str) -> Iterator[None]:
+        """Hold the aliases of this model for an entry.
+
+        Raises
+        ------
+        EspalierError
+            When another entry has them; this one is closed as one that gave way.
+        """
+        first = self._queued(entry)
+        if first is not None:
+            self.close(entry, "gave way")
+            raise EspalierError(
+                f"{self.name}: {first.action} of version {first.version} by {first.who} is under way; "
+                "run again when it has ended"
+            )
+        yield
+
+    def _queued(self, entry: str) -> Entry | None:
+        """Take a number; return who stands before this entry, if anybody."""
+        self.note(entry, number="choosing")
+        number = 1 + max((int(n) for n in self._numbers().values() if n.isdigit()), default=0)
+        self.note(entry, number=str(number))
+        for _ in range(_CHOOSING):
+            numbers = self._numbers()
+            if "choosing" not in {n for run, n in numbers.items() if run != entry}:
+                break
+            time.sleep(_PAUSE)
+        before = [run for run, n in numbers.items() if n.isdigit() and (int(n), run) < (number, entry)]
+        return self._entry(self.client.get_run(before[0])) if before else None
+
+    def _numbers(self) -> dict[str, str]:
+        """Numbers of the entries that are neither completed nor abandoned."""
+        runs = self._runs("attributes.status = 'RUNNING'")
+        return {
+            run.info.run_id: run.data.tags.get(f"{_TAG}number", "")
+            for run in runs
+            if f"{_TAG}number" in run.data.tags and not self._abandoned(run)
+        }
+
+    def _abandoned(self, run: Run) -> bool:
+        """Tell whether whoever opened an entry is gone."""
+        tags = run.data.tags
+        if tags.get(f"{_TAG}host") == socket.gethostname():
+            own: str = tags.get(f"{_TAG}process", "")
+            return _process(int(own.partition("@")[0] or 0)) != own
+        return bool(time.time() - run.info.start_time / 1000 > LONG)
+
+    def interrupted(self) -> list[Entry]:
+        """Return entries whose process is gone before they were completed, the oldest first."""
+        runs = self._runs("attributes.status = 'RUNNING'")
+        return [self._entry(run) for run in reversed(runs) if self._abandoned(run)]
+
+
+def _process(pid: int) -> str:
+    """Name a process for as long as the machine runs: its number may come again; '' where it is gone."""
+    try:
+        return f"{pid}@{psutil.Process(pid).create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return ""

@@ -1,0 +1,157 @@
+"""The gate on real results: promote, refuse, ask a person, roll back, and what the ledger says of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.server]
+
+HALF = ["prune.method=structured", "prune.amount=0.5"]
+WIDE = ["promote.margin=0.5", "promote.classes.loss=null", "promote.max_calibration_error=null"]
+SMALLER = ["prune.method=structured", "prune.amount=0.95"]
+
+
+@pytest.fixture
+def challenged(project):
+    """A project with a challenger made at a commit, held to wide limits: the first result has none yet."""
+    project.run(*WIDE, *HALF)
+    return project
+
+
+def judged(project, *words, code=0, **environment):
+    ended = project.espalier("promote", "--json", *words, check=False, **environment)
+    assert ended.returncode == code, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def told(project):
+    return json.loads(project.espalier("history", "--json").stdout)
+
+
+def test_a_life_first_champion_successor_rollback(challenged):
+    project = challenged
+    first = judged(project)
+    assert first["decision"]["why"] == "there is no champion yet"
+    assert first["champion"] == "2"
+    checks = {check["name"]: check["outcome"] for check in first["decision"]["checks"]}
+    assert {"answers without torch", "parity with the pipeline", "lineage"} <= set(checks)
+    assert set(checks.values()) == {"passed"}
+
+    ended = project.espalier("promote", check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "there is no challenger" in ended.stderr
+
+    project.run(*SMALLER)
+    second = judged(project)
+    assert "smaller" in second["decision"]["why"]
+    assert second["entry"]["moves"] == {"champion": ["2", "3"], "previous": [None, "2"]}
+
+    project.espalier("rollback", "--why", "calls from the branch offices")
+    ledger = told(project)
+    assert [entry["action"] for entry in ledger["entries"]] == ["rollback", "promote", "promote"]
+    assert ledger["entries"][0]["moves"] == {"champion": ["3", "2"], "previous": ["2", "3"]}
+    assert ledger["contradictions"] == []
+
+    text = project.espalier("history").stdout
+    assert "calls from the branch offices" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_challenger_that_is_worse_is_refused_and_a_person_cannot_overrule(challenged):
+    project = challenged
+    judged(project)
+    project.run(
+        "promote.margin=0.001", "prune.method=structured", "prune.amount=0.95", "prune.finetune.epochs=0"
+    )
+    ended = project.espalier("promote", "--approve", "--why", "I like it", check=False)
+    assert ended.returncode == 4, ended.stderr
+    assert "reject" in ended.stdout
+    assert max(map(len, ended.stdout.splitlines())) <= 80
+    entry = told(project)["entries"][0]
+    assert (entry["action"], entry["moves"]) == ("reject", None)
+
+
+def test_where_a_person_is_asked_for_yes_and_no_count_and_silence_moves_nothing(challenged):
+    project = challenged
+    project.run("promote.require_approval=always")
+    waiting = judged(project, code=4)
+    assert "nobody has answered" in waiting["entry"]["why"]
+    declined = judged(project, "--decline", "--why", "not on a Friday", code=4)
+    assert declined["entry"]["action"] == "declined"
+    assert "not on a Friday" in declined["entry"]["why"]
+    assert judged(project, "--approve", "--why", "looked at it")["champion"] == "2"
+
+
+FLOW = """
+import sys
+from pathlib import Path
+from flows.environment import enter
+root = enter(Path.cwd())
+from flows.promote import promote
+print(promote(Path.cwd()).entry.why)
+"""
+
+
+def test_the_flow_waits_for_a_person_in_prefect_and_goes_on_with_the_answer(challenged):
+    project = challenged
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+
+    project.run("promote.require_approval=always")
+    process = subprocess.Popen(
+        [sys.executable, "-c", FLOW],
+        cwd=project.root,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    paused = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=["PAUSED"])))
+    with get_client(
+        sync_client=True, httpx_settings={"base_url": project.environment["PREFECT_API_URL"]}
+    ) as client:
+        until = time.monotonic() + 120
+        while not (found := client.read_flow_runs(flow_run_filter=paused)):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+        answer = {"approve": True, "name": "Ada", "reason": "read every line"}
+        client.resume_flow_run(found[0].id, run_input=answer)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "Ada: read every line" in out
+    assert told(project)["entries"][0]["moves"]["champion"] == [None, "2"]
+
+
+def test_a_champion_made_by_hand_is_noticed_and_kept(challenged):
+    project = challenged
+    move = (
+        "from pathlib import Path; from tasks.tracking.store import open_client; "
+        "open_client(Path.cwd()).set_registered_model_alias('espalier-digits', 'champion', '2')"
+    )
+    project.command(sys.executable, "-c", move)
+    assert any("moved by hand" in text for text in told(project)["contradictions"])
+    assert "version 2 is the champion already" in project.espalier("promote", check=False).stderr
+    assert [entry["action"] for entry in told(project)["entries"]][-1] == "by hand"
+
+
+def test_a_result_that_no_commit_can_make_again_is_refused(project):
+    ended = project.espalier("promote", check=False)
+    assert ended.returncode == 4
+    assert "no git commit is recorded" in ended.stdout
+
+
+def test_nothing_registered_and_no_reason_are_one_line(project):
+    project.run("registry.name=unheard")
+    for words, wanted in (
+        (("rollback", "--why", "x"), "there is no previous champion"),
+        (("rollback", "--to", "99", "--why", "x"), "no version 99"),
+        (("promote", "--approve"), "--why: say why"),
+    ):
+        ended = project.espalier(*words, check=False)
+        assert ended.returncode == 1, ended.stdout
+        assert wanted in ended.stderr
+        assert "Traceback" not in ended.stderr

@@ -1,0 +1,244 @@
+"""The gate's decision, on answers made by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tasks.evaluation.latency import Ratio
+from tasks.gate.config import ClassesConfig, LimitsConfig, PromoteConfig, SlicesConfig
+from tasks.gate.decide import decide
+from tasks.gate.evidence import Answers, Evidence, Fact, Subject
+
+N = 4000
+Y = np.arange(N) % 2
+POLICY = PromoteConfig()
+
+
+def answers(wrong):
+    """Answers that are wrong on the rows `wrong`, and sure of themselves."""
+    decided = Y.copy()
+    decided[wrong] = 1 - decided[wrong]
+    return Answers(np.eye(2)[decided] * 0.94 + 0.03, decided)
+
+
+def subject(version, wrong, **changed):
+    known = {"columns": ("a", "b"), "bytes": 1000, "latency_us": 5.0, "memory_mb": 80.0, "data": "d1"}
+    return Subject(version, answers=answers(wrong), **{**known, **changed})
+
+
+def evidence(wrong=range(100), held=range(100), dense=range(100), **changed):
+    """Evidence of three models by the rows each is wrong on; `held` None: there is no champion."""
+    known = {
+        "task": "classification",
+        "headline": "accuracy",
+        "labels": ("no", "yes"),
+        "y": Y,
+        "challenger": subject("2", list(wrong)),
+        "champion": None if held is None else subject("1", list(held)),
+        "reference": answers(list(dense)),
+        "trivial": Answers(np.full((N, 2), 0.5), np.zeros(N, dtype=int)),
+    }
+    return Evidence(**{**known, **changed})
+
+
+def failed(decision):
+    return [check.name for check in decision.checks if check.outcome == "failed"]
+
+
+def test_the_first_that_passes_is_promoted():
+    decision = decide(evidence(held=None), POLICY)
+    assert (decision.verdict, decision.why) == ("promote", "there is no champion yet")
+
+
+def test_nothing_gained_and_nothing_lost_is_a_tie_that_keeps_the_champion():
+    decision = decide(evidence(), POLICY)
+    assert decision.verdict == "reject"
+    assert decision.why == "a tie: ahead of champion 1 in nothing"
+
+
+@pytest.mark.parametrize(("ties", "verdict"), [("newer", "promote"), ("keep", "reject")])
+def test_a_tie_made_from_other_rows_is_the_policys_to_judge(ties, verdict):
+    newer = evidence()
+    newer = replace(newer, challenger=replace(newer.challenger, data="d2"))
+    assert decide(newer, PromoteConfig(ties=ties)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("gain", "why"),
+    [
+        ({"bytes": 500}, "2.00x smaller"),
+        ({"columns": ("a",)}, "1 columns fewer"),
+    ],
+)
+def test_what_is_gained_is_said(gain, why):
+    found = evidence()
+    decision = decide(replace(found, challenger=replace(found.challenger, **gain)), POLICY)
+    assert (decision.verdict, decision.why) == ("promote", why)
+
+
+def test_a_surely_faster_challenger_gains_and_a_perhaps_faster_one_does_not():
+    assert decide(evidence(speed=Ratio(1.5, 1.2, 1.8)), POLICY).verdict == "promote"
+    assert decide(evidence(speed=Ratio(1.5, 0.9, 1.8)), POLICY).verdict == "reject"
+
+
+def test_a_better_one_is_promoted_and_the_figures_are_shown():
+    decision = decide(evidence(wrong=range(20)), POLICY)
+    assert decision.verdict == "promote"
+    assert decision.why.startswith("accuracy +2.00 [")
+
+
+@pytest.mark.parametrize(("rival", "name"), [("held", "the champion"), ("dense", "the dense network")])
+def test_worse_than_either_rival_is_rejected(rival, name):
+    rivals = {"held": range(400), "dense": range(400)} | {rival: range(50)}
+    decision = decide(evidence(wrong=range(400), **rivals), POLICY)
+    assert failed(decision) == [f"not worse than {name}"]
+    assert decision.verdict == "reject"
+
+
+def test_what_few_rows_do_not_show_is_left_open_with_the_rows_it_would_take():
+    few = slice(0, 60)
+    whole = evidence(wrong=[0, 2, 5, 7, 9], held=[1, 3, 4, 8], dense=[1, 3, 4, 8])
+    small = replace(
+        whole,
+        y=Y[few],
+        challenger=replace(whole.challenger, answers=part(whole.challenger.answers, few)),
+        champion=replace(whole.champion, answers=part(whole.champion.answers, few)),
+        reference=part(whole.reference, few),
+        trivial=part(whole.trivial, few),
+    )
+    decision = decide(small, POLICY)
+    assert decision.verdict == "not shown"
+    assert decision.rows_needed > 60
+    assert "test rows would tell" in decision.why
+
+
+def part(given, rows):
+    return Answers(given.scores[rows], given.decided[rows])
+
+
+def test_no_better_than_the_commonest_class_is_rejected():
+    decision = decide(evidence(wrong=range(0, N, 2), held=None, dense=range(0, N, 2)), POLICY)
+    assert "better than the trivial rule" in failed(decision)
+
+
+def test_a_class_that_is_given_up_rejects_though_the_whole_is_as_good():
+    rare = np.where(np.arange(N) % 20 == 0, 1, 0)
+    lost = np.flatnonzero(rare)[: rare.sum() // 2]
+
+    def said(wrong):
+        decided = rare.copy()
+        decided[wrong] = 1 - decided[wrong]
+        return Answers(np.eye(2)[decided] * 0.94 + 0.03, decided)
+
+    found = evidence(
+        y=rare, reference=said([]), trivial=Answers(np.full((N, 2), 0.5), np.zeros(N, dtype=int))
+    )
+    found = replace(
+        found,
+        challenger=replace(found.challenger, answers=said(lost), bytes=10),
+        champion=replace(found.champion, answers=said([])),
+    )
+    policy = PromoteConfig(margin=0.05)
+    assert failed(decide(found, policy)) == ["recall of yes"]
+    assert decide(found, PromoteConfig(margin=0.05, classes=ClassesConfig(loss=None))).verdict == "promote"
+    strict = PromoteConfig(margin=0.05, classes=ClassesConfig(loss=None, min=0.6))
+    assert failed(decide(found, strict)) == ["recall of yes"]
+
+
+def test_a_slice_that_is_given_up_rejects():
+    region = np.where(np.arange(N) < 200, "north", "south")
+    found = evidence(wrong=range(60), held=[], dense=[], slices={"region": region})
+    policy = PromoteConfig(
+        margin=0.05, slices=SlicesConfig(columns=("region",)), classes=ClassesConfig(loss=None)
+    )
+    assert failed(decide(found, policy)) == ["rows with region = north"]
+    few = policy.model_copy(update={"slices": SlicesConfig(columns=("region",), rows=201)})
+    assert not failed(decide(found, few))
+
+
+@pytest.mark.parametrize(
+    ("changed", "limits", "name"),
+    [
+        ({"bytes": 2000}, {"max_bytes": 1500}, "bytes"),
+        ({"latency_us": 9.0}, {"max_latency_us": 8.0}, "latency"),
+        ({"memory_mb": 300.0}, {"max_memory_mb": 256.0}, "memory"),
+    ],
+)
+def test_what_exceeds_the_budget_is_rejected(changed, limits, name):
+    found = evidence(held=None)
+    found = replace(found, challenger=replace(found.challenger, **changed))
+    assert failed(decide(found, PromoteConfig(limits=LimitsConfig(**limits)))) == [name]
+
+
+def test_surely_slower_than_the_champion_is_rejected_and_perhaps_slower_is_not():
+    assert failed(decide(evidence(speed=Ratio(0.5, 0.4, 0.6)), POLICY)) == ["time beside the champion"]
+    assert not failed(decide(evidence(speed=Ratio(0.5, 0.4, 0.9)), POLICY))
+
+
+def test_a_column_the_champion_does_without_rejects():
+    found = evidence(held=range(200))
+    found = replace(found, challenger=replace(found.challenger, columns=("a", "b", "c", "d", "e", "f")))
+    check = next(c for c in decide(found, POLICY).checks if c.outcome == "failed")
+    assert (check.name, check.found) == ("columns the champion does without", "c, d, e and 1 more")
+
+
+def test_one_that_cannot_be_asked_is_rejected_and_nothing_else_is_guessed():
+    found = evidence()
+    found = replace(found, challenger=replace(found.challenger, answers=None, trouble="no onnxruntime"))
+    decision = decide(found, POLICY)
+    assert (decision.verdict, failed(decision)) == ("reject", ["answers without torch"])
+
+
+def test_a_champion_that_cannot_be_asked_does_not_stand_in_the_way():
+    found = evidence()
+    found = replace(found, champion=replace(found.champion, answers=None, trouble="file missing"))
+    decision = decide(found, POLICY)
+    assert (decision.verdict, decision.why) == ("promote", "champion 1 cannot be asked: file missing")
+
+
+def test_a_fact_that_does_not_hold_rejects():
+    facts = {"lineage": Fact(False, "2 of 9 files are not in the remote"), "parity": Fact(True, "0")}
+    assert failed(decide(evidence(facts=facts), POLICY)) == ["lineage"]
+
+
+def test_probabilities_that_do_not_mean_what_they_say_reject():
+    found = evidence(held=range(200))
+    unsure = Answers(found.challenger.answers.scores * 0.2 + 0.4, found.challenger.answers.decided)
+    found = replace(found, challenger=replace(found.challenger, answers=unsure))
+    assert failed(decide(found, POLICY)) == ["calibration error"]
+
+
+def test_regression_is_judged_by_its_own_metric():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=N)
+    good, bad = y + 0.1 * rng.normal(size=N), y + 0.5 * rng.normal(size=N)
+
+    def said(values):
+        return Answers(values, values)
+
+    found = evidence(
+        task="regression",
+        headline="r2",
+        labels=(),
+        y=y,
+        reference=said(good),
+        trivial=said(np.zeros(N)),
+    )
+    found = replace(
+        found,
+        challenger=replace(found.challenger, answers=said(good)),
+        champion=replace(found.champion, answers=said(bad)),
+    )
+    assert decide(found, POLICY).verdict == "promote"
+    swapped = replace(
+        found,
+        challenger=replace(found.challenger, answers=said(bad)),
+        champion=replace(found.champion, answers=said(good)),
+    )
+    assert decide(swapped, POLICY).verdict == "reject"
+
+
+def test_the_same_evidence_gives_the_same_decision():
+    found = evidence(wrong=range(0, 120), held=range(40, 160))
+    assert decide(found, POLICY).to_dict() == decide(found, POLICY).to_dict()

@@ -1,0 +1,137 @@
+import threading
+
+import pytest
+
+from tasks.errors import EspalierError
+from tasks.promotion.act import move, moves_to, settle
+from tasks.promotion.ledger import Ledger, Moves
+from tasks.promotion.versions import CHALLENGER, CHAMPION, PREVIOUS, Aliases, aliases
+
+NAME = "testbed"
+
+
+def promoted(ledger, version):
+    """Make a version the champion, as a command does."""
+    entry = ledger.begin("promote", version, "it is better")
+    with ledger.alone(entry):
+        settle(ledger)
+        move(ledger, entry, moves_to(aliases(ledger.client, NAME), version))
+    return entry
+
+
+def gone(ledger, entry):
+    """Let an entry look as if its process had been killed."""
+    ledger.note(entry, process="1@0.00")
+
+
+def test_the_champion_becomes_the_previous_one_and_the_challenger_is_none_any_more(ledger, client):
+    promoted(ledger, "1")
+    assert aliases(client, NAME) == Aliases("1", None, None)
+    client.set_registered_model_alias(NAME, CHALLENGER, "2")
+    promoted(ledger, "2")
+    assert aliases(client, NAME) == Aliases("2", "1", None)
+    assert [(e.version, e.state) for e in ledger.entries()] == [("2", "done"), ("1", "done")]
+
+
+def test_a_version_that_is_the_champion_already_does_not_become_its_own_predecessor(ledger, client):
+    promoted(ledger, "1")
+    promoted(ledger, "2")
+    promoted(ledger, "2")
+    assert aliases(client, NAME) == Aliases("2", "1", None)
+
+
+@pytest.mark.parametrize(
+    "died_after", [(), (PREVIOUS,), (PREVIOUS, CHAMPION), (PREVIOUS, CHAMPION, CHALLENGER)]
+)
+def test_what_was_killed_between_two_moves_is_finished_by_the_next(ledger, client, died_after):
+    promoted(ledger, "1")
+    client.set_registered_model_alias(NAME, CHALLENGER, "2")
+    entry = ledger.begin("promote", "2", "it is better")
+    moves = moves_to(aliases(client, NAME), "2")
+    ledger.plan(entry, moves)
+    if PREVIOUS in died_after:
+        client.set_registered_model_alias(NAME, PREVIOUS, "1")
+    if CHAMPION in died_after:
+        client.set_registered_model_alias(NAME, CHAMPION, "2")
+    if CHALLENGER in died_after:
+        client.delete_registered_model_alias(NAME, CHALLENGER)
+    gone(ledger, entry)
+
+    told = settle(ledger)
+
+    assert [(e.id, e.state) for e in told] == [(entry, "done")]
+    assert aliases(client, NAME) == Aliases("2", "1", None)
+    assert settle(ledger) == []
+
+
+def test_what_was_killed_before_it_planned_anything_is_abandoned(ledger, client):
+    promoted(ledger, "1")
+    entry = ledger.begin("promote", "2", "")
+    gone(ledger, entry)
+    assert [(e.id, e.state) for e in settle(ledger)] == [(entry, "abandoned")]
+    assert aliases(client, NAME).champion == "1"
+
+
+def test_a_plan_that_somebody_has_overtaken_by_hand_is_not_finished(ledger, client):
+    promoted(ledger, "1")
+    entry = ledger.begin("promote", "2", "")
+    ledger.plan(entry, Moves(("1", "2"), (None, "1")))
+    gone(ledger, entry)
+    client.set_registered_model_alias(NAME, CHAMPION, "4")
+
+    told = settle(ledger)
+
+    assert [(e.action, e.state) for e in told] == [("promote", "abandoned"), ("by hand", "done")]
+    assert aliases(client, NAME).champion == "4"
+
+
+def test_an_alias_moved_by_hand_is_entered_once_and_stays(ledger, client):
+    promoted(ledger, "1")
+    client.set_registered_model_alias(NAME, CHAMPION, "3")
+    (entry,) = settle(ledger)
+    assert (entry.action, entry.version, entry.moves.champion) == ("by hand", "3", ("1", "3"))
+    assert settle(ledger) == []
+    assert aliases(client, NAME).champion == "3"
+
+
+def test_whoever_comes_second_gives_way_and_says_to_whom(ledger, client):
+    first = ledger.begin("promote", "1", "")
+    with ledger.alone(first):
+        second = ledger.begin("promote", "2", "")
+        with (
+            pytest.raises(EspalierError, match=r"promote of version 1 by .* is under way"),
+            ledger.alone(second),
+        ):
+            pytest.fail("two at once")
+    assert ledger.entry(second).state == "gave way"
+    ledger.close(first, "failed")
+    third = ledger.begin("promote", "3", "")
+    with ledger.alone(third):
+        pass
+
+
+def test_of_many_at_once_one_moves_the_aliases_at_a_time(client, tmp_path):
+    """Whoever is in finds nobody else in, and whoever is not in has given way to somebody."""
+    inside, most, refused = [], [], []
+
+    def one(version):
+        own = Ledger(client, tmp_path, NAME)
+        entry = own.begin("promote", version, "")
+        try:
+            with own.alone(entry):
+                inside.append(version)
+                most.append(len(inside))
+                move(own, entry, moves_to(aliases(client, NAME), version))
+                inside.remove(version)
+        except EspalierError:
+            refused.append(version)
+
+    threads = [threading.Thread(target=one, args=(str(number),)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(most) == {1}
+    assert len(most) + len(refused) == 4
+    states = {entry.version: entry.state for entry in Ledger(client, tmp_path, NAME).entries()}
+    assert {version for version, state in states.items() if state == "gave way"} == set(refused)
