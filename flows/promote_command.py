@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.session import StoppedError, ready, server
-from flows.terminal import log_to_terminal
 from tasks.gate.approval import Approval
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ def promote(root: Path, approval: Approval | None, say: Say, *, as_json: bool) -
     """
     from flows.promote import promote as flow
 
-    log_to_terminal()
     with _stoppable(), server() as embedded, ready(root, (), embedded):
         judged = flow(root, approval, ask=False)
     for line in [_judged_json(judged)] if as_json else _judged(judged):
@@ -49,7 +47,6 @@ def rollback(root: Path, version: str | None, why: str, say: Say, *, as_json: bo
     """Make an earlier version the champion again, and say so."""
     from flows.promote import rollback as flow
 
-    log_to_terminal()
     with _stoppable(), server() as embedded, ready(root, (), embedded):
         entry = flow(root, version, why)
     say(json.dumps(_plain(entry)) if as_json else f"{entry.action}: {_moves(entry)}")
