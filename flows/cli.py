@@ -34,6 +34,9 @@ app = typer.Typer(
 NOT_MET = 3
 """Exit code of `compress-model` where the budget is not met."""
 
+DRIFT = 3
+"""Exit code of `monitor` where there is drift."""
+
 Folder = Annotated[Path, typer.Option("-C", metavar="DIR", help="Workspace to work in.", show_default=False)]
 
 
@@ -264,6 +267,71 @@ def compress_model(
         raise typer.Exit(NOT_MET)
 
 
+@app.command(short_help="Score a file or a query in chunks.")
+def predict(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet file, or SQLAlchemy URL.")],
+    to: Annotated[str, typer.Option(metavar="OUT", help="Parquet file, or SQLAlchemy URL.")],
+    model: Annotated[
+        str, typer.Option(metavar="M", help="champion, challenger, previous, or a version.")
+    ] = "champion",
+    query: Annotated[str | None, typer.Option(metavar="SQL", help="What to read from a database.")] = None,
+    table: Annotated[str | None, typer.Option(metavar="NAME", help="Table to add to in a database.")] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="COL", help="Column to carry over; repeatable.")
+    ] = None,
+    quarantine: Annotated[
+        str | None, typer.Option(metavar="FILE", help="For rows that cannot be scored.")
+    ] = None,
+    chunk: Annotated[int | None, typer.Option(metavar="N", help="Rows scored at once.")] = None,
+    shadow: Annotated[
+        str | None, typer.Option(metavar="M", help="Version that scores beside; logged only.")
+    ] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Replace what is there.")] = False,
+    folder: Folder = Path(),
+) -> None:
+    """Score rows; killed, the same command goes on."""
+    from flows import predict_command
+
+    started_in = Path.cwd()
+    predict_command.predict(
+        _workspace(folder),
+        source,
+        to,
+        model,
+        started_in,
+        typer.echo,
+        query=query,
+        table=table,
+        keep=tuple(keep or ()),
+        quarantine=quarantine,
+        chunk=chunk,
+        anew=anew,
+        shadow=shadow,
+    )
+
+
+@app.command(short_help="Hold new rows against those the model was made from.")
+def monitor(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="File, package:NAME or SQLAlchemy URL; labels may be there."),
+    ],
+    model: Annotated[
+        str, typer.Option(metavar="M", help="champion, challenger, previous, or a version.")
+    ] = "champion",
+    query: Annotated[str | None, typer.Option(metavar="SQL", help="What to read from a database.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead.")] = False,
+    folder: Folder = Path(),
+) -> None:
+    """Look for drift; exit code 3 where there is some. Section `monitor` says what counts."""
+    from flows import monitor_command
+
+    started_in = Path.cwd()
+    root = _workspace(folder)
+    if monitor_command.monitor(root, source, model, started_in, typer.echo, query=query, as_json=as_json):
+        raise typer.Exit(DRIFT)
+
+
 @app.command(short_help="Check the set-up, and say what to do.")
 def doctor(folder: Folder = Path()) -> None:
     """Check versions, servers, ports, locks and remotes, and say what to do."""
@@ -284,6 +352,46 @@ def ui(folder: Folder = Path()) -> None:
     from flows.ui import serve
 
     serve(root, typer.echo)
+
+
+@app.command(short_help="Start servers, worker and schedules in the background.")
+def up(folder: Folder = Path()) -> None:
+    """Start Prefect, MLflow and a worker in the background, with the schedules of prefect.yaml."""
+    root = _workspace(folder)
+    from flows import stack
+
+    stack.up(root, typer.echo)
+
+
+@app.command(short_help="Stop what `up` started.")
+def down(folder: Folder = Path()) -> None:
+    """Stop what `up` started; a run under way ends, and the next one goes on from there."""
+    root = _workspace(folder)
+    from flows import stack
+
+    stack.down(root, typer.echo)
+
+
+@app.command(short_help="Say whether what `up` started is well.")
+def status(folder: Folder = Path()) -> None:
+    """Say of servers and worker whether each is well; exit code 1 where one is not."""
+    root = _workspace(folder)
+    from flows import stack
+
+    well, lines = stack.status(root)
+    for line in lines:
+        typer.echo(line)
+    if not well:
+        raise typer.Exit(1)
+
+
+@app.command(short_help="Run the schedules in this process until Ctrl-C.")
+def serve(folder: Folder = Path()) -> None:
+    """Run the deployments of prefect.yaml in this process until Ctrl-C, which pauses their schedules."""
+    root = _workspace(folder)
+    from flows.serve import serve as serve_all
+
+    serve_all(root, typer.echo)
 
 
 def _cell(value: float | str | None) -> str:

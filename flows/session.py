@@ -11,7 +11,7 @@ from flows.embedded import EmbeddedServer, answers
 from flows.terminal import quiet_dvc
 from tasks.errors import EspalierError
 
-__all__ = ["StoppedError", "ready", "server"]
+__all__ = ["StoppedError", "connected", "ready", "server"]
 
 
 class StoppedError(EspalierError):
@@ -47,14 +47,24 @@ def server() -> AbstractContextManager[EmbeddedServer | None]:
 @contextmanager
 def ready(root: Path, settings: Sequence[str], embedded: EmbeddedServer | None) -> Iterator[None]:
     """Import what a flow needs while the server comes up, and write the settings; the flow is the block."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
     from tasks import pipeline
     from tasks.config import apply_overrides
 
     quiet_dvc()
     with pipeline.alone(root):  # stages of another run read params.yaml too
         apply_overrides(root, settings)
+    with connected(embedded):
+        yield
+
+
+@contextmanager
+def connected(embedded: EmbeddedServer | None) -> Iterator[None]:
+    """Wait for the server; the flow, one that does not change the workspace, is the block."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from tasks import pipeline  # noqa: F401 - while the server comes up
+
+    quiet_dvc()
     if embedded:
         embedded.wait()
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):

@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     from tasks.promotion.ledger import Entry
     from tasks.recorder import Recorder
     from tasks.registry import Registered
+    from tasks.scoring.batch import Scored
+    from tasks.scoring.request import Request
     from tasks.study.summary import Summary
     from tasks.tracking import Recorded, RecordedStudy
+    from tasks.tracking.fetch import Fetched
 
 __all__ = [
     "STAGES",
@@ -56,18 +59,23 @@ __all__ = [
     "desk",
     "evaluate",
     "fetch",
+    "fetch_version",
     "lineage",
     "measure",
     "prune",
     "push",
     "record",
+    "record_shadows",
     "record_study",
     "recorder",
     "reduce",
     "reference",
     "register",
     "roll_back",
+    "score",
+    "scoring_request",
     "show",
+    "show_scored",
     "show_study",
     "summarise",
     "time_candidates",
@@ -331,3 +339,55 @@ def show(root: Path, recorded: Recorded, registered: Registered | None) -> None:
         create_link_artifact(
             registered.url, link_text="Registered version", key="registered-version", description=opens
         )
+
+
+def scoring_request(root: Path, **asked: Any) -> Request:
+    """Return what is to be scored; what is wrong with it is told before anything begins."""
+    from tasks.scoring.request import Request
+
+    return Request(state=Layout(root).state / "scoring", **asked)
+
+
+@task(name="fetch version", timeout_seconds=900, **_NETWORK)
+def fetch_version(root: Path, wanted: str) -> Fetched:
+    """Bring the files of a registered version here."""
+    from tasks.tracking.fetch import fetch_version
+
+    return fetch_version(root, load_params(root).registry.name, wanted)
+
+
+@task(name="score", **_STAGE)
+def score(request: Request, version: Fetched, shadow: Fetched | None = None) -> Scored:
+    """Answer the rows of a batch, chunk by chunk."""
+    from tasks.scoring.batch import score_batch
+    from tasks.scoring.served import Served
+
+    def served(version: Fetched) -> Served:
+        return Served(version.name, version.version, version.folder)
+
+    return score_batch(request, served(version), _log.info, served(shadow) if shadow else None)
+
+
+@task(name="record shadows", timeout_seconds=900, **_NETWORK)
+def record_shadows(root: Path) -> int:
+    """Record in MLflow what versions in the shadow answered, as long as it is not there."""
+    from tasks.tracking.shadow import record_shadows
+
+    return record_shadows(root)
+
+
+@task(name="show scored", **_STAGE)
+def show_scored(request: Request, scored: Scored) -> None:
+    """Leave the counts, and where the rows are, in the Prefect UI."""
+    facts = {
+        "model": f"{scored.model}/{scored.version}",
+        "input": scored.input,
+        "rows": f"{scored.rows:,}",
+        "scored": f"{scored.scored:,}",
+        "quarantined": f"{scored.quarantined:,}",
+        "answers": request.to,
+        "quarantine": scored.quarantine or "-",
+        "batch": scored.batch,
+    }
+    table = [{"what": name, "value": value} for name, value in facts.items()]
+    create_table_artifact(table, key="scored", description="A batch, scored")

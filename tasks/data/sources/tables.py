@@ -7,9 +7,10 @@ import gzip
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -18,10 +19,42 @@ from pyarrow import csv as arrow_csv
 from tasks.data.sources.loaded import Loaded
 from tasks.errors import EspalierError
 
-__all__ = ["read_csv"]
+__all__ = ["Dialect", "dialect", "open_binary", "read_csv"]
 
 DELIMITERS = (",", ";", "\t", "|")
 DECIMAL_COMMA = re.compile(r"(?:^|;)\s*-?\d+,\d+\s*(?:;|$)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a delimited file is written."""
+
+    delimiter: str
+    decimal: str
+
+    def options(self, missing: Sequence[str]) -> dict[str, Any]:
+        """Return how pandas reads such a file."""
+        return {
+            "sep": self.delimiter,
+            "decimal": self.decimal,
+            "na_values": list(missing),
+            "skipinitialspace": True,
+            "low_memory": False,
+        }
+
+
+def dialect(path: Path, shown: str) -> Dialect:
+    """Return the dialect of a delimited file.
+
+    Raises
+    ------
+    EspalierError
+        When its first line names no column, or one twice.
+    """
+    header, sample = _beginning(path)
+    delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
+    _check_header(header, delimiter, shown)
+    return Dialect(delimiter, "," if delimiter == ";" and DECIMAL_COMMA.search(sample) else ".")
 
 
 def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
@@ -33,19 +66,9 @@ def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
         Naming the line where bytes are not UTF-8 or a row has more or fewer fields than the header.
     """
     try:
-        header, sample = _beginning(path)
-        delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", header).count)
-        _check_header(header, delimiter, shown)
-        _check_widths(path, shown, delimiter)
-        frame = pd.read_csv(
-            path,
-            sep=delimiter,
-            decimal="," if delimiter == ";" and DECIMAL_COMMA.search(sample) else ".",
-            na_values=list(missing),
-            skipinitialspace=True,
-            low_memory=False,
-            encoding="utf-8-sig",
-        )
+        found = dialect(path, shown)
+        _check_widths(path, shown, found.delimiter)
+        frame = pd.read_csv(path, encoding="utf-8-sig", **found.options(missing))
     except UnicodeDecodeError as error:
         raise EspalierError(f"{shown}: {_undecodable(path)}; save it as UTF-8") from error
     except pd.errors.EmptyDataError as error:
@@ -55,13 +78,14 @@ def read_csv(path: Path, shown: str, missing: Sequence[str]) -> Loaded:
     return Loaded(frame)
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a file, gzipped or not, for its bytes."""
     return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
 def _beginning(path: Path) -> tuple[str, str]:
     """Return the header line, and some text after it."""
-    with _open(path) as file:
+    with open_binary(path) as file:
         header, sample = file.readline().decode("utf-8-sig"), file.read(4096)
     first, *rest = re.split(r"\r\n?|\n", header, maxsplit=1)  # lines may end in a bare carriage return
     return first, "".join(rest) + sample.decode(errors="replace")
@@ -84,7 +108,7 @@ def _check_widths(path: Path, shown: str, delimiter: str) -> None:
         wrong += 1
         return "skip"
 
-    with _open(path) as file:
+    with open_binary(path) as file:
         read = arrow_csv.ReadOptions(autogenerate_column_names=True, encoding="latin-1")
         parse = arrow_csv.ParseOptions(
             delimiter=delimiter, newlines_in_values=True, invalid_row_handler=count
@@ -101,7 +125,7 @@ def _check_widths(path: Path, shown: str, delimiter: str) -> None:
 
 
 def _first_ragged(path: Path, delimiter: str) -> str:
-    with _open(path) as raw:
+    with open_binary(path) as raw:
         rows = csv.reader(TextIOWrapper(raw, encoding="latin-1", newline=""), delimiter=delimiter)
         width = len(next(rows))
         for row in rows:
@@ -111,7 +135,7 @@ def _first_ragged(path: Path, delimiter: str) -> str:
 
 
 def _undecodable(path: Path) -> str:
-    with _open(path) as file:
+    with open_binary(path) as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode()

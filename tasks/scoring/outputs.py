@@ -1,0 +1,169 @@
+"""Where answers go: one Parquet file, whole or not there, or a table of a database, a chunk a transaction."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.errors import EspalierError
+from tasks.scoring.chunks import ASIDE
+from tasks.scoring.staging import Staging
+
+__all__ = ["RECEIPT", "FileOutput", "Output", "store_aside", "write_aside"]
+
+RECEIPT = "espalier.batch"
+ANSWERS, SET_ASIDE = "answers", "aside"
+GROUP = 131_072
+"""Rows of a row group of the file, at least."""
+
+
+class Output(Protocol):
+    """Takes the answers of a batch, chunk by chunk, each once."""
+
+    quarantine: Path
+
+    def receipt(self, batch: str) -> dict[str, Any] | None:
+        """Return what was noted when this batch was finished; None when it was not."""
+        ...
+
+    def begin(self, job: Mapping[str, Any], schema: pa.Schema, *, anew: bool) -> tuple[int, int]:
+        """Prepare for a batch; return how many chunks and how many rows of it are there already.
+
+        Raises
+        ------
+        EspalierError
+            When something else is there that would be lost.
+        """
+        ...
+
+    def write(self, index: int, answers: pa.Table, aside: pa.Table | None) -> None:
+        """Take a chunk."""
+        ...
+
+    def quarantined(self) -> int:
+        """Return how many rows of the batch are quarantined."""
+        ...
+
+    def finish(self, receipt: Mapping[str, Any]) -> None:
+        """Make the batch whole."""
+        ...
+
+
+class FileOutput:
+    """A Parquet file, which appears when the batch is whole.
+
+    Parameters
+    ----------
+    path, quarantine : Path
+    staging : Staging
+        Beside it, on the same disk.
+    """
+
+    def __init__(self, path: Path, quarantine: Path, staging: Staging) -> None:
+        self.path, self.quarantine, self.staging = path, quarantine, staging
+        self._writer: Any = None
+        self._pending: list[pa.Table] = []
+
+    def receipt(self, batch: str) -> dict[str, Any] | None:
+        """Return what the file says of its batch, when it is this one."""
+        found = _noted(self.path)
+        return found if found is not None and found.get("batch") == batch else None
+
+    def begin(self, job: Mapping[str, Any], schema: pa.Schema, *, anew: bool) -> tuple[int, int]:
+        """Refuse to replace a file unless `anew`; go on with what a killed run had."""
+        if self.path.exists() and not anew:
+            raise EspalierError(
+                f"{self.staging.shown} is there already{_whose(_noted(self.path))}; --anew replaces it, "
+                "or choose another --to"
+            )
+        self.staging.begin(dict(job))
+        self._writer = pq.ParquetWriter(self.staging.path("whole.parquet"), schema, store_schema=False)
+        done, rows = self.staging.finished(ANSWERS, SET_ASIDE), 0
+        self.staging.trim(done)
+        for index in range(done):
+            table = self.staging.load(ANSWERS, index)
+            assert table is not None
+            rows += table.num_rows
+            self._append(table)
+        return done, rows
+
+    def write(self, index: int, answers: pa.Table, aside: pa.Table | None) -> None:
+        """Keep a chunk, its quarantined rows first: the file of its answers says that it is finished."""
+        store_aside(self.staging, index, aside)
+        self.staging.store(ANSWERS, index, answers)
+        self._append(answers)
+
+    def quarantined(self) -> int:
+        """Return how many rows are quarantined so far."""
+        return self.staging.count(SET_ASIDE)
+
+    def finish(self, receipt: Mapping[str, Any]) -> None:
+        """Put the quarantine and then the file in their places."""
+        self._flush()
+        self._writer.add_key_value_metadata({RECEIPT: json.dumps(receipt)})
+        self._writer.close()
+        write_aside(self.staging, self.quarantine)
+        _publish(self.staging.path("whole.parquet"), self.path)
+        self.staging.discard()
+
+    def _append(self, table: pa.Table) -> None:
+        self._pending.append(table)
+        if sum(part.num_rows for part in self._pending) >= GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._writer.write_table(pa.concat_tables(self._pending), row_group_size=2 * GROUP)
+            self._pending = []
+
+
+def store_aside(staging: Staging, index: int, aside: pa.Table | None) -> None:
+    """Keep a chunk's quarantined rows."""
+    if aside is None:
+        staging.forget(SET_ASIDE, index)
+    else:
+        staging.store(SET_ASIDE, index, aside)
+
+
+def write_aside(staging: Staging, path: Path) -> None:
+    """Write the quarantined rows of all chunks to a file; where there are none, leave no file there."""
+    if not staging.count(SET_ASIDE):
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_name(f".{path.name}.tmp")
+    with pq.ParquetWriter(whole, ASIDE, store_schema=False) as writer:
+        for table in staging.tables(SET_ASIDE):
+            writer.write_table(table)
+    _publish(whole, path)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Move a file to its place, on the disk before it is there."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _noted(path: Path) -> dict[str, Any] | None:
+    """Return the receipt in a file; None when it is not one of ours."""
+    if not path.exists():
+        return None
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+        found: dict[str, Any] = json.loads(metadata[RECEIPT.encode()])
+    except (pa.ArrowException, OSError, KeyError, ValueError):
+        return None
+    return found
+
+
+def _whose(receipt: Mapping[str, Any] | None) -> str:
+    if receipt is None:
+        return ""
+    return f", with the answers of {receipt['model']}/{receipt['version']} to {receipt['rows']:,} other rows"
