@@ -121,9 +121,13 @@ def finished(tmp_path_factory, prefect_url):
     return project
 
 
+def copied(project, root, prefect_url):
+    """Copy a project with everything versioned and recorded so far."""
+    shutil.copytree(project.root, root, symlinks=True)
+    return Project(root, environment_of(root, PREFECT_API_URL=prefect_url))
+
+
 @pytest.fixture
 def project(finished, tmp_path, prefect_url):
-    """A copy of the finished project, with everything versioned and recorded so far."""
-    root = tmp_path / "project"
-    shutil.copytree(finished.root, root, symlinks=True)
-    return Project(root, environment_of(root, PREFECT_API_URL=prefect_url))
+    """A copy of the finished project."""
+    return copied(finished, tmp_path / "project", prefect_url)

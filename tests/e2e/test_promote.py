@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from tests.e2e.conftest import copied
+
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 HALF = ["prune.method=structured", "prune.amount=0.5"]
@@ -16,11 +18,17 @@ WIDE = ["promote.margin=0.5", "promote.classes.loss=null", "promote.max_calibrat
 SMALLER = ["prune.method=structured", "prune.amount=0.95"]
 
 
-@pytest.fixture
-def challenged(project):
+@pytest.fixture(scope="module")
+def challenged_once(finished, tmp_path_factory, prefect_url):
     """A project with a challenger made at a commit, held to wide limits: the first result has none yet."""
-    project.run(*WIDE, *HALF)
-    return project
+    copy = copied(finished, tmp_path_factory.mktemp("challenged") / "project", prefect_url)
+    copy.run(*WIDE, *HALF)
+    return copy
+
+
+@pytest.fixture
+def challenged(challenged_once, tmp_path, prefect_url):
+    return copied(challenged_once, tmp_path / "project", prefect_url)
 
 
 def judged(project, *words, code=0, **environment):
