@@ -30,20 +30,22 @@ class Compressed:
 
 
 @flow(name="compress", persist_result=False, validate_parameters=False)
-def compress(root: Path) -> Compressed:
+def compress(root: Path, patience: float = 0.0) -> Compressed:
     """Reduce the data and prune the network as one job.
 
     Parameters
     ----------
     root : Path
         Workspace: a folder with params.yaml and dvc.yaml.
+    patience : float
+        Seconds to wait for another run to leave it.
 
     Raises
     ------
     EspalierError
         What the user can act on; everything finished so far is kept, and the next run goes on from there.
     """
-    with pipeline.alone(root), noted(root, flow_run.id), pipeline.recorder(root) as recorder:
+    with pipeline.alone(root, patience), noted(root, flow_run.id), pipeline.recorder(root) as recorder:
         outcomes = (
             pipeline.fetch(root),
             pipeline.clean(root),

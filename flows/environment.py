@@ -26,11 +26,14 @@ _PREFECT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
 }
 
+_PATIENCE = 5.0
+
 
 def enter(root: Path) -> None:
     """Make `root` the workspace of this process: current folder, import path, where the tools keep state.
 
-    What the environment sets already is respected; nothing is kept in the home directory.
+    What the environment sets already is respected; nothing is kept in the home directory. Servers that
+    `espalier up` started are used.
     """
     state = root / ".espalier"
     places = {
@@ -40,7 +43,24 @@ def enter(root: Path) -> None:
     }
     for name, value in (_QUIET | _PREFECT | {key: str(place) for key, place in places.items()}).items():
         os.environ.setdefault(name, value)
+    _use_stack(root)
     collect_seldom()
     # `python -m` finds the workspace's nets/ in the current folder; a console script does not look there.
     sys.path.insert(0, str(root))
     os.chdir(root)
+
+
+def _use_stack(root: Path) -> None:
+    """Let this process use the servers of `espalier up`, where they answer."""
+    note = root / ".espalier" / "stack.json"
+    if not note.exists():
+        return
+    from flows.embedded import answers
+    from flows.services import mlflow_answers
+    from flows.stack import read
+
+    stack = read(root)
+    if stack and "PREFECT_API_URL" not in os.environ and answers(stack.prefect, _PATIENCE):
+        os.environ["PREFECT_API_URL"] = stack.prefect
+    if stack and "MLFLOW_TRACKING_URI" not in os.environ and mlflow_answers(stack.mlflow):
+        os.environ["MLFLOW_TRACKING_URI"] = stack.mlflow

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flows.embedded import free_port
 
-__all__ = ["MLFLOW_PORT", "PREFECT_PORT", "serve"]
+__all__ = ["MLFLOW_PORT", "PREFECT_PORT", "serve", "start_server", "stop_server"]
 
 MLFLOW_PORT = 5000
 PREFECT_PORT = 4200
@@ -47,16 +47,16 @@ def _until_interrupted(servers: Sequence[subprocess.Popen[bytes]], say: Callable
         say("")
     finally:
         for server in servers:
-            _stop(server)
+            stop_server(server)
 
 
-def _start(module: str, *words: str, quiet: bool = False) -> subprocess.Popen[bytes]:
+def start_server(module: str, *words: str, quiet: bool = False) -> subprocess.Popen[bytes]:
     """Start a server that leads a process group: MLflow's has children of its own."""
     out = subprocess.DEVNULL if quiet else None
     return subprocess.Popen([sys.executable, "-m", module, *words], stdout=out, start_new_session=True)
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
+def stop_server(server: subprocess.Popen[bytes]) -> None:
     """End a server's process group, gently first."""
     for request in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
@@ -79,7 +79,7 @@ def _mlflow(root: Path, say: Callable[[str], object], noted: ExitStack) -> list[
     say(f"MLflow   http://127.0.0.1:{port}{_LANDING}")
     noted.enter_context(links.served(root, f"http://127.0.0.1:{port}"))
     place = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    return [_start("mlflow", "server", *place, "--backend-store-uri", tracking.tracking_uri(root))]
+    return [start_server("mlflow", "server", *place, "--backend-store-uri", tracking.tracking_uri(root))]
 
 
 def _prefect(say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
@@ -90,4 +90,6 @@ def _prefect(say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
     port = free_port(PREFECT_PORT)
     say(f"Prefect  http://127.0.0.1:{port}")
     say(f"         runs use it, and start faster, with PREFECT_API_URL=http://127.0.0.1:{port}/api")
-    return [_start("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), quiet=True)]
+    return [
+        start_server("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), quiet=True)
+    ]

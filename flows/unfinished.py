@@ -17,7 +17,7 @@ __all__ = ["noted"]
 
 
 @contextmanager
-def noted(root: Path, run_id: str) -> Iterator[None]:
+def noted(root: Path, run_id: str, name: str = "flow_run") -> Iterator[None]:
     """Note the flow run while the block runs, after closing the one that an earlier, killed process left.
 
     Parameters
@@ -26,8 +26,10 @@ def noted(root: Path, run_id: str) -> Iterator[None]:
         Workspace, held by this process: no other run is at work in it.
     run_id : str
         Flow run of this process.
+    name : str
+        Of the note: one for each lock that such a process holds.
     """
-    note = Layout(root).state / "flow_run"
+    note = Layout(root).state / name
     if note.exists():
         _close(note.read_text(encoding="utf-8"))
     write_text(note, run_id)

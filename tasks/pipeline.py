@@ -7,7 +7,7 @@ Retries and time-outs belong to what crosses a network: reading the source, the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tasks.gate.config import PromoteConfig
     from tasks.gate.decide import Decision
     from tasks.gate.evidence import Evidence
+    from tasks.monitoring import Watched
     from tasks.promotion.desk import Desk, Pending
     from tasks.promotion.ledger import Entry
     from tasks.recorder import Recorder
@@ -58,13 +60,17 @@ __all__ = [
     "decide",
     "desk",
     "evaluate",
+    "examine",
     "fetch",
     "fetch_version",
     "lineage",
     "measure",
     "prune",
     "push",
+    "raise_drift",
     "record",
+    "record_drift",
+    "record_run",
     "record_shadows",
     "record_study",
     "recorder",
@@ -75,12 +81,14 @@ __all__ = [
     "score",
     "scoring_request",
     "show",
+    "show_drift",
     "show_scored",
     "show_study",
     "summarise",
     "time_candidates",
     "train",
     "version_study",
+    "what_changed",
 ]
 
 STAGES = ("fetch", "clean", "reference", "reduce", "train", "prune", "evaluate", "measure")
@@ -114,9 +122,9 @@ def _run(root: Path, name: str, module: str, *arguments: str) -> StageOutcome:
 
 
 @contextmanager
-def alone(root: Path) -> Iterator[None]:
+def alone(root: Path, patience: float = 0.0) -> Iterator[None]:
     """Hold the workspace, one run at a time, and its DVC repository open."""
-    with versioning.workspace_lock(root), versioning.kept_open(root):
+    with versioning.workspace_lock(root, patience), versioning.kept_open(root):
         yield
 
 
@@ -256,7 +264,45 @@ def record(recorder: Recorder, outcomes: Sequence[StageOutcome]) -> Recorded:
 def register(recorder: Recorder, recorded: Recorded) -> Registered | None:
     """Register the compressed model as the challenger."""
     params = load_params(recorder.root)
-    return recorder.register(params, recorded) if params.registry.register_model else None
+    if not params.registry.register_model:
+        return None
+    registered = recorder.register(params, recorded)
+    if not registered.existing:
+        _announce(registered, recorded)
+    return registered
+
+
+def _announce(registered: Registered, recorded: Recorded) -> None:
+    """Tell Prefect of a new challenger: deployment `promote` waits for that."""
+    emit_event(
+        "espalier.challenger",
+        resource={
+            "prefect.resource.id": f"espalier.model.{registered.name}",
+            "prefect.resource.name": registered.name,
+        },
+        payload={"version": registered.version, "mlflow_run": recorded.run_id},
+    )
+
+
+@task(name="what changed", timeout_seconds=3600, **_NETWORK)
+def what_changed(root: Path, last: versioning.Run | None) -> tuple[str, ...]:
+    """Say what differs from the last recorded run; reading the source may cross a network."""
+    if last is None:
+        return ("no run is recorded yet",)
+    return versioning.changes_since(root, load_params(root), last)
+
+
+@task(name="record run", **_STAGE)
+def record_run(root: Path, inner: Path, reasons: Sequence[str], facts: Mapping[str, str]) -> versioning.Run:
+    """Record what ran as a commit under a ref of its own, and say so in MLflow."""
+    from tasks import tracking
+
+    why = "; ".join(reasons)
+    run = versioning.record_run(root, inner, f"Run because {why}"[:72], {**facts, "Why": why})
+    tracking.tag_run(
+        root, facts["MLflow-run"], {"espalier.run_ref": run.ref, "espalier.run_commit": run.commit}
+    )
+    return run
 
 
 @task(name="lineage", timeout_seconds=900, **_NETWORK)
@@ -334,11 +380,20 @@ def show(root: Path, recorded: Recorded, registered: Registered | None) -> None:
     create_table_artifact(table, key="result", description="Factors in brackets are against the reference")
     opens = how_to_open(root) or None
     create_link_artifact(recorded.url, link_text="MLflow run", key="mlflow-run", description=opens)
-    create_link_artifact(Layout(root).html.as_uri(), link_text="Report", key="report")
+    create_link_artifact(_report_page(root, recorded), link_text="Report", key="report")
     if registered:
         create_link_artifact(
             registered.url, link_text="Registered version", key="registered-version", description=opens
         )
+
+
+def _report_page(root: Path, recorded: Recorded) -> str:
+    """Return where the report is found: in MLflow when the workspace goes with its worktree."""
+    from tasks.tracking.links import artifact_page, server
+
+    if not Layout(root).state.is_symlink():
+        return Layout(root).html.as_uri()
+    return artifact_page(server(root), recorded.experiment_id, recorded.run_id, Layout(root).html.name)
 
 
 def scoring_request(root: Path, **asked: Any) -> Request:
@@ -362,10 +417,9 @@ def score(request: Request, version: Fetched, shadow: Fetched | None = None) -> 
     from tasks.scoring.batch import score_batch
     from tasks.scoring.served import Served
 
-    def served(version: Fetched) -> Served:
-        return Served(version.name, version.version, version.folder)
-
-    return score_batch(request, served(version), _log.info, served(shadow) if shadow else None)
+    model, beside = (each and Served(each.name, each.version, each.folder) for each in (version, shadow))
+    assert model is not None
+    return score_batch(request, model, _log.info, beside)
 
 
 @task(name="record shadows", timeout_seconds=900, **_NETWORK)
@@ -391,3 +445,56 @@ def show_scored(request: Request, scored: Scored) -> None:
     }
     table = [{"what": name, "value": value} for name, value in facts.items()]
     create_table_artifact(table, key="scored", description="A batch, scored")
+
+
+@task(name="examine", timeout_seconds=3600, **_NETWORK)
+def examine(root: Path, source: str, query: str | None, folder: Path, version: Fetched) -> Watched:
+    """Hold a batch against the rows that a registered version was made from."""
+    from tasks.drift.words import verdict
+    from tasks.monitoring import Version, examine
+
+    stored = Version(version.name, version.version, version.folder)
+    watched = examine(root, source, query, folder, stored)
+    _log.info("examine    %s", verdict(watched.drift, watched.policy))
+    return watched
+
+
+@task(name="record drift", timeout_seconds=900, **_NETWORK)
+def record_drift(root: Path, watched: Watched) -> str:
+    """Record a comparison in MLflow's experiment `monitoring`."""
+    from tasks.tracking.monitoring import record_drift
+
+    return record_drift(root, watched, flow_run_id=flow_run.id)
+
+
+@task(name="show drift", **_STAGE)
+def show_drift(watched: Watched, page: str) -> None:
+    """Leave what was found, and the way to the report, in the Prefect UI."""
+    from tasks.drift.words import findings_table, verdict
+
+    said = verdict(watched.drift, watched.policy)
+    create_table_artifact(findings_table(watched.drift), key="drift", description=said)
+    create_link_artifact(page, link_text="MLflow run", key="mlflow-monitoring")
+    create_link_artifact(watched.page.as_uri(), link_text="Report", key="drift-report")
+
+
+@task(name="raise drift", **_STAGE)
+def raise_drift(watched: Watched, page: str) -> bool:
+    """Tell Prefect of drift that section `monitor` wants to be told: deployment `compress` waits for that."""
+    if not watched.events:
+        return False
+    emit_event(
+        "espalier.drift",
+        resource={
+            "prefect.resource.id": f"espalier.model.{watched.model}",
+            "prefect.resource.name": watched.model,
+        },
+        payload={
+            "version": watched.version,
+            "source": watched.source,
+            "kinds": list(watched.events),
+            "found": [finding.to_dict(shape=False) for finding in watched.drift.drifted[:20]],
+            "mlflow_run": page,
+        },
+    )
+    return True

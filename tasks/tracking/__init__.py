@@ -2,8 +2,15 @@
 
 from tasks.tracking.compare import Comparison, compare
 from tasks.tracking.model import warm_up
-from tasks.tracking.record import Recorded, record
-from tasks.tracking.store import prepare, require_usable, shared, tracking_uri
+from tasks.tracking.record import Recorded, record, tag_run
+from tasks.tracking.store import (
+    end_server,
+    prepare,
+    require_usable,
+    server_stores,
+    shared,
+    tracking_uri,
+)
 from tasks.tracking.study import RecordedStudy, Study, record_study
 
 __all__ = [
@@ -12,11 +19,14 @@ __all__ = [
     "RecordedStudy",
     "Study",
     "compare",
+    "end_server",
     "prepare",
     "record",
     "record_study",
     "require_usable",
+    "server_stores",
     "shared",
+    "tag_run",
     "tracking_uri",
     "warm_up",
 ]

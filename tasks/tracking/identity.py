@@ -22,7 +22,7 @@ MEASURED = frozenset({"reports/measure.json", "reports/report.html"})
 
 @dataclass(frozen=True)
 class Code:
-    """Commit, '' where there is none; dirty: tracked files other than dvc.lock differ from it."""
+    """Commit, '' where there is none; dirty: tracked files differ from it, other than those a run writes."""
 
     commit: str
     dirty: bool
@@ -49,7 +49,8 @@ def output_hash(lock: Mapping[str, str], path: str) -> str | None:
 def code_version(root: Path) -> Code:
     """Return the commit checked out at `root` and whether tracked files differ from it."""
     commit = _git(root, "rev-parse", "HEAD")
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
+    written = [f":(exclude){name}" for name in ("dvc.lock", "data/source.json")]
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *written)
     return Code(commit, bool(changed))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tasks.config import Params
     from tasks.outcome import StageOutcome
 
-__all__ = ["Recorded", "record"]
+__all__ = ["Recorded", "record", "tag_run"]
 
 FINISHED = "espalier.finished"
 PAGE = 200
@@ -98,6 +98,22 @@ def record(
             client.set_tag(written, FINISHED, "true")
             return _recorded(client, root, client.get_run(written), existing=False)
         return _recorded(client, root, known, existing=True)
+
+
+def tag_run(root: Path, run_id: str, tags: Mapping[str, str]) -> None:
+    """Add tags to a recorded run; those that it has stay, for the same result may be found again.
+
+    Raises
+    ------
+    EspalierError
+        When MLflow cannot be reached or written.
+    """
+    with recording(root):
+        client = open_client(root)
+        held = client.get_run(run_id).data.tags
+        for name, value in tags.items():
+            if name not in held:
+                client.set_tag(run_id, name, value)
 
 
 def _finished(client: MlflowClient, experiment: str, mark: str) -> Run | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 __all__ = [
+    "end_server",
     "environment",
     "experiment_id",
     "many_writes",
@@ -32,6 +33,7 @@ __all__ = [
     "recording",
     "reported",
     "require_usable",
+    "server_stores",
     "shared",
     "tracking_uri",
     "user",
@@ -44,7 +46,7 @@ KEPT = "Nothing computed is lost:"
 
 
 def _folder(root: Path) -> Path:
-    return Layout(root.resolve()).state / "mlflow"
+    return Layout(root).state.resolve() / "mlflow"  # a scheduled run's worktree is led to the workspace's
 
 
 def tracking_uri(root: Path) -> str:
@@ -187,6 +189,27 @@ def shared(root: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        end_log(path)
+
+
+def server_stores(root: Path) -> tuple[str, str]:
+    """Return the addresses of the workspace's own database and of its folder for files, for a server.
+
+    The database is made where there is none, and has a write-ahead log until `end_server`.
+    """
+    path = _folder(root) / "mlflow.db"
+    _require_database(path)
+    if not path.exists():
+        with reported(root):
+            _create_database(path)
+    start_log(path)
+    return _own_database(root), (_folder(root) / "artifacts").as_uri()
+
+
+def end_server(root: Path) -> None:
+    """Put the log of the workspace's own database into it: no server serves it any more."""
+    path = _folder(root) / "mlflow.db"
+    if path.exists():
         end_log(path)
 
 

@@ -1,6 +1,7 @@
 """Runs stages in this process and records them as `dvc repro` would; the only package that imports dvc."""
 
 from tasks.outcome import StageOutcome
+from tasks.versioning.changes import changes_since
 from tasks.versioning.content import absent, lock_hashes, push, refresh_source, remote, source_changed
 from tasks.versioning.exchange import Offer, collect, offer
 from tasks.versioning.plan import plan
@@ -12,27 +13,36 @@ from tasks.versioning.repository import (
     status,
     workspace_lock,
 )
+from tasks.versioning.runs import Run, latest_run, record_run, runs, snapshot
 from tasks.versioning.stage import run_stage
 from tasks.versioning.tracked import track
+from tasks.versioning.worktree import worktree
 
 __all__ = [
     "Offer",
+    "Run",
     "StageOutcome",
     "absent",
     "busy",
+    "changes_since",
     "collect",
     "init_workspace",
     "kept_open",
+    "latest_run",
     "lock_hashes",
     "offer",
     "plan",
     "push",
+    "record_run",
     "refresh_source",
     "remote",
     "run_stage",
+    "runs",
+    "snapshot",
     "source_changed",
     "stage_graph",
     "status",
     "track",
     "workspace_lock",
+    "worktree",
 ]

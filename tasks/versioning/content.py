@@ -13,7 +13,7 @@ from tasks.errors import EspalierError
 from tasks.versioning.lockfile import read_lock
 from tasks.versioning.repository import opened, reopened
 
-__all__ = ["absent", "lock_hashes", "push", "refresh_source", "remote", "source_changed"]
+__all__ = ["absent", "described_source", "lock_hashes", "push", "refresh_source", "remote", "source_changed"]
 
 
 def push(root: Path) -> int:
@@ -64,7 +64,8 @@ def lock_hashes(root: Path) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
 
 
-def _described(root: Path, params: Params) -> dict[str, Any]:
+def described_source(root: Path, params: Params) -> dict[str, Any]:
+    """Return what data/source.json would say of the source as it is now."""
     from tasks.data.sources import fingerprint
 
     return fingerprint(root, params.source)
@@ -73,7 +74,7 @@ def _described(root: Path, params: Params) -> dict[str, Any]:
 def source_changed(root: Path, params: Params) -> bool:
     """Say whether the source differs from what data/source.json describes."""
     path = Layout(root).source
-    return not path.exists() or read_json(path) != _described(root, params)
+    return not path.exists() or read_json(path) != described_source(root, params)
 
 
 def refresh_source(root: Path, params: Params) -> bool:
@@ -84,7 +85,7 @@ def refresh_source(root: Path, params: Params) -> bool:
     bool
         Whether the source was new or had changed.
     """
-    described = _described(root, params)
+    described = described_source(root, params)
     path = Layout(root).source
     if path.exists() and read_json(path) == described:
         return False

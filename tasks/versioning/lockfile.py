@@ -32,12 +32,23 @@ _HASH = re.compile(r"(?=.*[acdf])[0-9a-f]{32}(?:\.dir)?")
 _parsed: dict[str, Any] = {}
 
 
-def load_stage(repo: Repo, name: str) -> PipelineStage:
-    """Load stage `name` of the repository's own dvc.yaml, as `repo.stage.load_one` does."""
+def load_stage(repo: Repo, name: str, lock: str | None = None) -> PipelineStage:
+    """Load stage `name` of the repository's own dvc.yaml, as `repo.stage.load_one` does.
+
+    Parameters
+    ----------
+    repo : Repo
+    name : str
+    lock : str, optional
+        Text of another dvc.lock to take the stage's records from.
+    """
     file = ProjectFile(repo, str(Path(repo.root_dir, "dvc.yaml")))
     own = vars(file)  # where DVC keeps what it has parsed
     own["contents"] = _once(Path(repo.root_dir, "dvc.yaml"), lambda: file.contents)
-    own["lockfile_contents"] = _once(Path(repo.root_dir, "dvc.lock"), lambda: file.lockfile_contents)
+    if lock is None:
+        own["lockfile_contents"] = _once(Path(repo.root_dir, "dvc.lock"), lambda: file.lockfile_contents)
+    else:
+        own["lockfile_contents"] = _parsed_once(lock)
     stage: PipelineStage = file.stages[name]
     return stage
 
@@ -112,6 +123,12 @@ def read_lock(root: Path) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     found: dict[str, Any] = _parsed[text] if text in _parsed else loads_yaml(text) or {}
     return deepcopy(found)
+
+
+def _parsed_once(text: str) -> dict[str, Any]:
+    if text not in _parsed:
+        _parsed[text] = loads_yaml(text) or {}
+    return deepcopy(_parsed[text])
 
 
 def _once(path: Path, parse: Callable[[], Any]) -> Any:

@@ -12,7 +12,7 @@ from dvc.stage import PipelineStage
 from tasks.versioning.lockfile import load_stage
 from tasks.versioning.repository import opened, stage_graph
 
-__all__ = ["plan"]
+__all__ = ["changed_params", "plan"]
 
 
 def plan(root: Path, settings: Mapping[str, Any], *, source_changes: bool) -> dict[str, tuple[str, ...]]:
@@ -54,10 +54,18 @@ def _reasons(stage: PipelineStage, settings: Mapping[str, Any]) -> list[str]:
         if id(item) not in params
         for path, state in item.status().items()
     ]
-    for dep in stage.params:
-        recorded = dep.hash_info.value or {}
-        found += [f"{key} changed" for key in dep.params if recorded.get(key) != _at(settings, key)]
+    found += [f"{key} changed" for key in changed_params(stage, settings)]
     return found + (["its command changed"] if stage.changed_stage() and not found else [])
+
+
+def changed_params(stage: PipelineStage, settings: Mapping[str, Any]) -> list[str]:
+    """Return the parameters of a stage whose values in `settings` differ from the recorded ones."""
+    return [
+        key
+        for dep in stage.params
+        for key in dep.params
+        if (dep.hash_info.value or {}).get(key) != _at(settings, key)
+    ]
 
 
 def _at(settings: Any, key: str) -> Any:

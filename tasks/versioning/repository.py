@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
@@ -28,33 +29,53 @@ __all__ = [
     "workspace_lock",
 ]
 
+_LOOK_SECONDS = 0.2
+
 _kept: dict[Path, Repo | None] = {}
 
 
 @contextmanager
-def workspace_lock(root: Path) -> Iterator[None]:
+def workspace_lock(root: Path, patience: float = 0.0, *, name: str = "lock") -> Iterator[None]:
     """Hold the workspace for one run; the lock goes with the process that holds it.
+
+    Parameters
+    ----------
+    root : Path
+    patience : float
+        Seconds to wait for another run.
+    name : str
+        Which lock: that of runs, or that of `scheduled` ones, of which a whole chain is one.
 
     Raises
     ------
     EspalierError
         When another run holds it.
     """
-    path = Layout(root).state / "lock"
+    path = Layout(root).state / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _taken(file, patience):
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise EspalierError(
                 f"another run (process {holder}) holds workspace {root.name}; wait for it to end"
-            ) from error
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _taken(file: IO[str], patience: float) -> bool:
+    """Try to lock a file until it works or the patience is out; say whether it did."""
+    until = time.monotonic() + patience
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_LOOK_SECONDS)
 
 
 @contextmanager

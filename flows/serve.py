@@ -1,0 +1,154 @@
+"""`espalier serve`: the deployments that prefect.yaml states, run by this one process."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import Flow
+from prefect import serve as serve_all
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.deployments.runner import RunnerDeployment
+from prefect.events import DeploymentTriggerTypes, TriggerTypes
+from prefect.flows import load_flow_from_entrypoint
+from prefect.schedules import Schedule
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+
+from flows.embedded import answers, free_port
+from flows.services import prefect_server, project
+from flows.stack import read
+from flows.ui import PREFECT_PORT, start_server, stop_server
+from tasks.errors import EspalierError
+
+__all__ = ["serve", "stated"]
+
+_PATIENCE = 180.0
+_TRIGGER: TypeAdapter[DeploymentTriggerTypes] = TypeAdapter(DeploymentTriggerTypes)
+_PLAIN = {"name", "description", "entrypoint", "parameters", "tags", "version"}
+_READ = {*_PLAIN, "schedules", "concurrency_limit", "triggers", "work_pool", "paused"}
+_OF_A_SCHEDULE = {"cron", "interval", "rrule", "timezone", "slug", "active", "parameters", "day_or"}
+
+
+def serve(root: Path, say: Callable[[str], object]) -> None:
+    """Serve all deployments until stopped; their schedules are paused then.
+
+    Raises
+    ------
+    EspalierError
+        When prefect.yaml states what cannot be served.
+    """
+    if read(root):
+        raise EspalierError(
+            f"{root.name}: the worker of `espalier up` runs these schedules already; `espalier down` stops it"
+        )
+    os.environ["PWD"] = str(root)  # where a run works, as of a worker started in the workspace's folder
+    deployments = list(stated(project(root) / "prefect.yaml"))
+    with _server(root, say):
+        for deployment in deployments:
+            say(f"{deployment.name:12} {_due(deployment)}")
+        say("Ctrl-C stops, and pauses the schedules: nothing becomes due until the next `espalier serve`.")
+        serve_all(*deployments, pause_on_shutdown=True, print_starting_message=False)
+        say("stopped; the schedules are paused, and `espalier serve` or `espalier up` resumes them")
+
+
+@contextmanager
+def _server(root: Path, say: Callable[[str], object]) -> Iterator[None]:
+    """Use the Prefect server that is set, else have one for the block; it keeps what is due, and its UI.
+
+    Raises
+    ------
+    EspalierError
+        When none answers.
+    """
+    url = os.environ.get("PREFECT_API_URL")
+    service = prefect_server(url or f"http://127.0.0.1:{free_port(PREFECT_PORT)}/api")
+    process = None if url else start_server(*service.command, quiet=True)
+    api_url = os.environ.setdefault("PREFECT_API_URL", url or f"{service.shown}/api")
+    try:
+        until = time.monotonic() + _PATIENCE
+        while not answers(api_url):
+            if url or (process and process.poll() is not None) or time.monotonic() > until:
+                raise EspalierError(
+                    f"no Prefect server answers at {api_url}; `espalier doctor` looks further"
+                )
+            time.sleep(0.1)
+        say(f"Prefect      {service.shown}")
+        with temporary_settings({PREFECT_API_URL: api_url}):
+            yield
+    finally:
+        if process:
+            stop_server(process)
+
+
+def stated(settings: Path) -> Iterator[RunnerDeployment]:
+    """Yield what prefect.yaml states, as Prefect's own `deploy` reads it, but for the work pool.
+
+    Raises
+    ------
+    EspalierError
+        On a key that is not known, a flow that cannot be imported, or a value that Prefect refuses.
+    """
+    held = YAML(typ="safe").load(settings.read_text(encoding="utf-8")) or {}
+    for told in held.get("deployments") or []:
+        name = told.get("name", "?")
+        unknown = sorted(set(told) - _READ)
+        if unknown:
+            raise EspalierError(
+                f"prefect.yaml: deployment {name}: `espalier serve` does not know {', '.join(unknown)}; "
+                f"it reads {', '.join(sorted(_READ))}"
+            )
+        try:
+            yield _deployment(told)
+        except (ValidationError, ValueError, TypeError, ImportError, AttributeError) as error:
+            raise EspalierError(f"prefect.yaml: deployment {name}: {error}") from error
+
+
+def _deployment(told: Mapping[str, Any]) -> RunnerDeployment:
+    flow: Flow[..., Any] = load_flow_from_entrypoint(told["entrypoint"])
+    limit = told.get("concurrency_limit")
+    triggers: list[DeploymentTriggerTypes | TriggerTypes] = [
+        _TRIGGER.validate_python({"name": f"{told['name']}__automation_{number}", **trigger})
+        for number, trigger in enumerate(told.get("triggers") or [], start=1)
+    ]
+    return RunnerDeployment.from_entrypoint(
+        told["entrypoint"],
+        name=told["name"],
+        flow_name=flow.name,
+        description=told.get("description"),
+        parameters=told.get("parameters") or {},
+        tags=told.get("tags") or [],
+        version=told.get("version"),
+        schedules=[_schedule(one) for one in told.get("schedules") or []],
+        concurrency_limit=ConcurrencyLimitConfig(**limit) if isinstance(limit, Mapping) else limit,
+        triggers=triggers,
+        paused=bool(told.get("paused")),
+    )
+
+
+def _schedule(told: Mapping[str, Any]) -> Schedule:
+    unknown = sorted(set(told) - _OF_A_SCHEDULE)
+    if unknown:
+        raise ValueError(f"a schedule has no {', '.join(unknown)}")
+    every = {"interval": timedelta(seconds=told["interval"])} if "interval" in told else {}
+    return Schedule(**{**told, **every})
+
+
+def _due(deployment: RunnerDeployment) -> str:
+    times: Sequence[Any] = deployment.schedules or []
+    when = [_when(one.schedule) for one in times]
+    events = [sorted(getattr(trigger, "expect", ())) for trigger in deployment.triggers]
+    when += [f"on {', '.join(names)}" for names in events if names]
+    return "; ".join(when) or "on demand"
+
+
+def _when(schedule: Any) -> str:
+    words = getattr(schedule, "cron", None) or getattr(schedule, "rrule", None)
+    zone = getattr(schedule, "timezone", None)
+    return f"{words or f'every {schedule.interval}'}{f' {zone}' if zone else ''}"

@@ -1,0 +1,88 @@
+"""A workspace in a Git worktree of its own: for runs that leave branch and working tree alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dvc.config import merge
+
+from tasks.config import Params
+from tasks.layout import Layout
+from tasks.versioning.git import git, top_of
+from tasks.versioning.repository import opened
+
+__all__ = ["worktree"]
+
+
+@contextmanager
+def worktree(root: Path, commit: str, params: Params) -> Iterator[Path]:
+    """Check `commit` out beside the workspace for a block, and yield the workspace there.
+
+    It shares the workspace's DVC cache, run-cache and remotes, its `.espalier/` (MLflow's store, checkpoints,
+    locks), and a source that Git does not know. One at a time: the caller holds the workspace's schedule.
+
+    Parameters
+    ----------
+    root : Path
+        Workspace.
+    commit : str
+    params : Params
+        Settings of that commit; they name the source.
+    """
+    top = top_of(root)
+    folder = Layout(root).state / "worktree" / top.name
+    _remove(top, folder)  # what a killed run left
+    git(top, "worktree", "add", "--detach", "--force", str(folder), commit)
+    try:
+        inner = folder / root.resolve().relative_to(top.resolve())
+        _link(inner / ".espalier", Layout(root).state)
+        _share(root, inner)
+        _bring_source(root, inner, params.source.uri)
+        yield inner
+    finally:
+        _remove(top, folder)
+
+
+def _remove(top: Path, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # links in it are removed, not followed
+    git(top, "worktree", "prune", "--expire=now")
+
+
+def _link(place: Path, target: Path) -> None:
+    if not os.path.lexists(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target.resolve())
+
+
+def _share(root: Path, inner: Path) -> None:
+    """Point the worktree's DVC at the cache, and at the remotes whose paths are relative."""
+    with opened(root) as repo:
+        cache = str(Path(repo.cache.local_cache_dir).resolve())
+        own: dict[str, Any] = repo.config.read("local")
+        remotes = {name: settings["url"] for name, settings in repo.config["remote"].items()}
+    with opened(inner) as there:
+        with there.config.edit("local") as settings:
+            merge(settings, own)
+            settings["cache"]["dir"] = cache
+            for name, url in remotes.items():
+                if not urlsplit(str(url)).scheme:
+                    settings["remote"].setdefault(name, {})["url"] = str(url)
+        Path(there.config.files["local"]).chmod(0o600)
+
+
+def _bring_source(root: Path, inner: Path, uri: str) -> None:
+    """Link the source's file, where it is in the workspace and Git has not brought it."""
+    scheme, _, path = uri.rpartition("://")
+    if uri.startswith("package:") or (scheme and not scheme.startswith("sqlite")) or "${" in uri:
+        return
+    name = path.removeprefix("/") if scheme else path
+    if not name or Path(name).expanduser().is_absolute():
+        return
+    if (root / name).is_file():
+        _link(inner / name, root / name)
