@@ -88,7 +88,8 @@ class Desk:
             missing = "challenger" if action == "promote" else "previous champion"
             raise EspalierError(f"{self.name}: there is no {missing}; see `espalier history`")
         required(self.client, self.name, version)
-        entry = self.ledger.begin(action, version, why, flow_run_id)
+        waits = self.params.promote.approval_seconds if action == "promote" else 0
+        entry = self.ledger.begin(action, version, why, flow_run_id, waits=waits)
         with self.ledger.alone(entry):
             try:
                 settled = tuple(settle(self.ledger))

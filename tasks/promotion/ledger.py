@@ -32,7 +32,7 @@ __all__ = ["EXPERIMENT", "Entry", "Ledger", "Moves"]
 EXPERIMENT = "promotions"
 PAGE = 1000
 LONG = 900.0
-"""Seconds after which an entry of another machine that is not completed counts as abandoned."""
+"""Seconds that an entry takes at most; on another machine it then counts as abandoned."""
 
 _TAG = "espalier.ledger."
 _PAUSE = 0.2
@@ -141,10 +141,19 @@ class Ledger:
             moves,
         )
 
-    def begin(self, action: str, version: str, why: str, flow_run_id: str | None = None) -> str:
-        """Open an entry; it stands in the ledger from now on."""
+    def begin(
+        self, action: str, version: str, why: str, flow_run_id: str | None = None, *, waits: float = 0.0
+    ) -> str:
+        """Open an entry; it stands in the ledger from now on.
+
+        Parameters
+        ----------
+        waits : float
+            Seconds that it may wait for a person, besides its own work.
+        """
         now = {"model": self.name, "action": action, "state": "open", "version": version, "why": why}
         place = {"host": socket.gethostname(), "process": _process(os.getpid())}
+        place["until"] = str(round(time.time() + LONG + waits))
         own = {_TAG + key: value for key, value in (now | place).items()}
         tags = origin_tags(self.root, "espalier", flow_run_id) | own
         run = self.client.create_run(self.experiment, tags=tags, run_name=f"{action} {self.name} {version}")
@@ -212,7 +221,7 @@ class Ledger:
         if tags.get(f"{_TAG}host") == socket.gethostname():
             own: str = tags.get(f"{_TAG}process", "")
             return _process(int(own.partition("@")[0] or 0)) != own
-        return bool(time.time() - run.info.start_time / 1000 > LONG)
+        return time.time() > float(tags.get(f"{_TAG}until", 0))
 
     def interrupted(self) -> list[Entry]:
         """Return entries whose process is gone before they were completed, the oldest first."""

@@ -1,10 +1,11 @@
 import threading
+import time
 
 import pytest
 
 from tasks.errors import EspalierError
 from tasks.promotion.act import move, moves_to, settle
-from tasks.promotion.ledger import Ledger, Moves
+from tasks.promotion.ledger import LONG, Ledger, Moves
 from tasks.promotion.versions import CHALLENGER, CHAMPION, PREVIOUS, Aliases, aliases
 
 NAME = "testbed"
@@ -135,3 +136,14 @@ def test_of_many_at_once_one_moves_the_aliases_at_a_time(client, tmp_path):
     assert len(most) + len(refused) == 4
     states = {entry.version: entry.state for entry in Ledger(client, tmp_path, NAME).entries()}
     assert {version for version, state in states.items() if state == "gave way"} == set(refused)
+
+
+def test_on_another_machine_an_entry_is_waited_for_until_its_time_is_up(ledger, monkeypatch):
+    first = ledger.begin("promote", "1", "", waits=3600)
+    with ledger.alone(first):
+        monkeypatch.setattr("socket.gethostname", lambda: "another")
+        with pytest.raises(EspalierError, match="under way"), ledger.alone(ledger.begin("promote", "2", "")):
+            pytest.fail("two at once")
+        later = time.time() + LONG + 3601
+        monkeypatch.setattr("time.time", lambda: later)
+        assert [entry.id for entry in ledger.interrupted()] == [first]
