@@ -14,17 +14,17 @@ from tasks.drift.columns import Counted
 from tasks.drift.config import Kind, MonitorConfig
 from tasks.drift.counted import Levels
 from tasks.drift.findings import Drift, Finding, Unlike
-from tasks.drift.profile import DISTANCE, ERROR, LIMIT, Profile
+from tasks.drift.profile import DISTANCE, ERROR, Profile
 from tasks.drift.reading import Cells, Part
 from tasks.drift.schema import schema_differences
 from tasks.drift.statistics import (
     benjamini_hochberg,
+    beyond_chance,
     chi_square,
     fisher,
     grows,
     hotelling,
     kolmogorov_smirnov,
-    psi,
     share_grows,
 )
 from tasks.metrics.classification import decide
@@ -137,7 +137,7 @@ def _distribution(kind: Kind, name: str, reference: Counted, values: Part, least
         test, (_, p) = "chi-square", chi_square(reference.counts, counts)
     else:
         test, p = "KS", float(kolmogorov_smirnov(reference.counts, counts)[1])
-    effect = float(psi(reference.counts, counts))
+    effect = beyond_chance(reference.counts, counts)
     yield Finding(kind, name, test, p, "PSI", effect, least, rows, shape=reference.shape(counts))
 
 
@@ -226,7 +226,7 @@ def _metrics(profile: Profile, batch: Batch) -> dict[str, Mapping[str, float | N
 def _unlike(profile: Profile, batch: Batch, errors: Array | None) -> Unlike | None:
     if errors is None or profile.limit is None:
         return None
-    over = errors / max(profile.limit, 1e-30)
+    over = errors / max(profile.limit.error, 1e-30)
     worst = np.argsort(over, kind="stable")[::-1][:WORST]
     rows = tuple((int(batch.places[i]), float(over[i])) for i in worst if over[i] > 1)
-    return Unlike(int((over > 1).sum()), (1 - LIMIT) * len(errors), rows)
+    return Unlike(int((over > 1).sum()), profile.limit.share * len(errors), rows)

@@ -15,6 +15,8 @@ __all__ = ["Bins", "Levels", "Shape"]
 
 Array = npt.NDArray[Any]
 BINS = 20
+ROWS_OF_A_BIN = 10
+FEWEST_BINS = 5
 NAMED = 50
 ROWS_OF_A_NAME = 5  # a level of fewer rows is told by nobody's name
 OTHER, NEW = "other known", "never seen"
@@ -38,7 +40,9 @@ class Shape:
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """Numbers by bins: below all of them, twentieths between quantiles, above all of them.
+    """Numbers by bins: below all of them, between their quantiles, above all of them.
+
+    Twentieths, or of few rows fewer: ten rows a bin, and five bins at least.
 
     Bin i holds e_(i-1) < x <= e_i, so that a value that many rows share stays in one bin.
 
@@ -54,12 +58,13 @@ class Bins:
     counts: Array
 
     @classmethod
-    def fit(cls, values: Array, bins: int = BINS) -> Bins:
+    def fit(cls, values: Array) -> Bins:
         """Bin numbers (n,); those that are not finite are left out."""
         known = np.asarray(values, np.float64)
         known = known[np.isfinite(known)]
         if not len(known):
             return cls(np.zeros(0), np.zeros(1, np.int64))
+        bins = min(BINS, max(FEWEST_BINS, len(known) // ROWS_OF_A_BIN))
         inner = np.quantile(known, np.linspace(0, 1, bins + 1)[1:], method="inverted_cdf")
         edges = np.unique(np.append(inner, np.nextafter(known.min(), -np.inf)))
         return cls(edges, _counted(edges, known))

@@ -52,7 +52,8 @@ class Finding:
     q : float
         False-discovery rate at which it would just be called drift, among all tests of the batch.
     measure : str
-        What `effect` is: PSI, points (a difference of shares) or growth (of the error, relative).
+        What `effect` is: PSI (less what chance alone gives it), points (a difference of shares) or growth
+        (of the error, relative).
     effect, least : float
         Its size, and the smallest that matters.
     told : str
@@ -93,7 +94,7 @@ class Unlike:
     Attributes
     ----------
     rows : int
-        Rows whose reconstruction error exceeds that of 99 of 100 validation rows.
+        Rows whose reconstruction error exceeds the profile's limit.
     expected : float
         How many that would be without drift.
     worst : tuple of (int, float)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,31 @@ from tasks.drift.counted import Bins
 from tasks.drift.space import Space
 from tasks.reduction.reduction import Affine
 
-__all__ = ["DISTANCE", "ERROR", "Known", "Profile", "column_entries", "fit_profile"]
+__all__ = ["DISTANCE", "ERROR", "Known", "Limit", "Profile", "column_entries", "fit_profile"]
 
 VERSION = 1
 Array = npt.NDArray[Any]
 ERROR, DISTANCE = "reconstruction error", "distance from the centre"
-LIMIT = 0.99  # share of the validation rows whose reconstruction error is not news
+NOT_NEWS = 0.99  # share of rows whose reconstruction error is no news, where there are rows enough to tell
 _OF_ENCODING = ("sentinels", "format", "terms")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Reconstruction error beyond which a row is news, and the share of rows beyond it without drift."""
+
+    error: float
+    share: float
+
+    @classmethod
+    def of(cls, errors: Array) -> Limit:
+        """Take the k-th smallest of n errors, k = ceil(0.99 (n + 1)): 1 - k / (n + 1) of new rows exceed it.
+
+        Fewer than 99 errors give their largest.
+        """
+        n = len(errors)
+        k = min(n, math.ceil(NOT_NEWS * (n + 1)))
+        return cls(float(np.sort(errors)[k - 1]), 1 - k / (n + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +73,8 @@ class Profile:
     signals : mapping
         Distribution of `ERROR` (where a projection reduces) and `DISTANCE` on validation rows, which the
         reducer was not fitted on.
-    limit : float or None
-        Reconstruction error that one validation row in a hundred exceeds.
+    limit : Limit or None
+        Of the reconstruction error, by the validation rows.
     answers : mapping
         Distribution of what the model answers on validation rows.
     mistakes : Mistakes
@@ -72,7 +91,7 @@ class Profile:
     plan: NumericPlan
     space: Space
     signals: Mapping[str, Bins]
-    limit: float | None
+    limit: Limit | None
     answers: Mapping[str, Counted]
     mistakes: Mistakes
 
@@ -95,7 +114,7 @@ class Profile:
             "plan": self.plan.to_dict(),
             "space": self.space.to_dict(),
             "signals": {name: bins.to_dict() for name, bins in self.signals.items()},
-            "limit": self.limit,
+            "limit": None if self.limit is None else asdict(self.limit),
             "answers": {name: part.to_dict() for name, part in self.answers.items()},
             "mistakes": self.mistakes.to_dict(),
         }
@@ -119,7 +138,7 @@ class Profile:
             plan=NumericPlan.from_dict(document["plan"]),
             space=Space.from_dict(document["space"], arrays),
             signals={name: Bins.from_dict(bins) for name, bins in document["signals"].items()},
-            limit=document["limit"],
+            limit=None if document["limit"] is None else Limit(**document["limit"]),
             answers={name: counted_from_dict(part) for name, part in document["answers"].items()},
             mistakes=Mistakes(**document["mistakes"]),
         )
@@ -196,7 +215,7 @@ def fit_profile(
         plan=plan,
         space=space,
         signals={name: Bins.fit(found) for name, found in values.items()},
-        limit=None if errors is None else float(np.quantile(errors, LIMIT)),
+        limit=None if errors is None else Limit.of(errors),
         answers={name: counted(part) for name, part in parts.items()},
         mistakes=known.mistakes,
     )

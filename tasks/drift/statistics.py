@@ -10,6 +10,7 @@ from scipy.special import chdtrc, fdtrc, kolmogorov, ndtr
 
 __all__ = [
     "benjamini_hochberg",
+    "beyond_chance",
     "chi_square",
     "fisher",
     "grows",
@@ -39,6 +40,18 @@ def psi(reference: Array, batch: Array) -> Array:
     r, b = (_shares(np.asarray(counts, np.float64) + 0.5) for counts in (reference, batch))
     found: Array = ((b - r) * np.log(b / r)).sum(axis=-1)
     return found
+
+
+def beyond_chance(reference: Array, batch: Array) -> float:
+    """Return `psi` of counts (B,) less what chance alone gives it; 0 at least.
+
+    That is about (B - 1) (1 / n + 1 / m) for the B bins that hold rows, so that 'small' means the same
+    of many rows and of few.
+    """
+    r, b = (np.asarray(counts, np.float64) for counts in (reference, batch))
+    filled = (r + b) > 0
+    chance = (int(filled.sum()) - 1) * (1 / r.sum() + 1 / b.sum())
+    return max(0.0, float(psi(r[filled], b[filled])) - chance)
 
 
 def _shares(counts: Array) -> Array:

@@ -89,8 +89,8 @@ def sentences(drift: Drift) -> Iterator[str]:
     """Say what the rows' reconstruction and the schema tell beside the tests."""
     if drift.unlike is not None and drift.scored:
         yield (
-            f"{drift.unlike.rows:,} of {drift.scored:,} rows are news to the reducer: it expresses them less "
-            f"than 99 of 100 validation rows; {drift.unlike.expected:.1f} were to be expected"
+            f"{drift.unlike.rows:,} of {drift.scored:,} rows are news to the reducer, which hardly expresses "
+            f"them; {drift.unlike.expected:.1f} were to be expected"
         )
     for difference in drift.schema:
         yield f"{difference.column}: {difference.what}, {difference.told}"

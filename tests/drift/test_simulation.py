@@ -135,8 +135,8 @@ def _torn_apart(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mostly_yes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Two thirds of one class stay away."""
-    return frame[(frame["answer"] == "yes") | (np.arange(len(frame)) % 3 == 0)]
+    """Five of six rows of one class stay away."""
+    return frame[(frame["answer"] == "yes") | (np.arange(len(frame)) % 6 == 0)]
 
 
 def _wrong(frame: pd.DataFrame) -> pd.DataFrame:

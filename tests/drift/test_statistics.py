@@ -6,6 +6,7 @@ from scipy import stats
 
 from tasks.drift.statistics import (
     benjamini_hochberg,
+    beyond_chance,
     chi_square,
     fisher,
     grows,
@@ -21,6 +22,14 @@ def test_psi_of_proportional_counts_is_nearly_nothing_and_of_a_normal_shift_its_
     edges = np.linspace(-4, 4, 400)
     cells = np.diff(stats.norm.cdf(edges)) * 1e9, np.diff(stats.norm.cdf(edges, loc=0.3)) * 1e9
     assert psi(*cells) == pytest.approx(0.09, rel=0.02)
+
+
+@pytest.mark.parametrize("rows", [60, 600])
+def test_without_drift_a_stability_index_beyond_chance_is_about_nothing(rows):
+    rng = np.random.default_rng(0)
+    r, b = (rng.multinomial(n, [0.1] * 10, 2000) for n in (rows, 2 * rows))
+    assert psi(r, b).mean() == pytest.approx(9 * (1 / rows + 0.5 / rows), rel=0.1)
+    assert np.mean([beyond_chance(*pair) for pair in zip(r, b, strict=True)]) < 0.4 * psi(r, b).mean()
 
 
 def test_psi_is_symmetric_and_finite_where_a_bin_is_empty():

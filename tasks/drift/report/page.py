@@ -179,7 +179,7 @@ def _rows(drift: Drift) -> list[str]:
         f"<tr><td class=number>{row + 1:,}</td><td class=number>{over:.1f}\N{MULTIPLICATION SIGN}</td></tr>"
         for row, over in drift.unlike.worst
     )
-    head = "<tr><th>Row of the batch</th><th>Reconstruction error, over that of 99 of 100 rows</th></tr>"
+    head = "<tr><th>Row of the batch</th><th>Reconstruction error, over what is no news</th></tr>"
     table = f"<table class=plain><thead>{head}</thead><tbody>{lines}</tbody></table>"
     lede = "<p class=lede>The rows that the reducer expresses least.</p>"
     return [section("rows", "Rows that are news", lede, f"<div class='card table scroll'>{table}</div>")]
@@ -224,7 +224,7 @@ def _method(drift: Drift, policy: MonitorConfig) -> str:
         "what is called drift at most that share is false. 'Rate' is where a test would just be called so.",
         f"Called drift is what passes that and is large enough to matter: a stability index (PSI) of "
         f"{policy.psi:g}, {100 * policy.missing:g} points of missing cells, an error grown by "
-        f"{100 * policy.worse:g} %.",
+        f"{100 * policy.worse:g} %. What chance alone adds to a stability index is taken off.",
         "Numbers are compared by the Kolmogorov-Smirnov distance over twentieths of the reference, levels by "
         "chi-square with rare levels together, missing cells and wrong answers by Fisher's exact test.",
         "The reduced space's centre is compared by Hotelling's T² on its principal axes. The reconstruction "

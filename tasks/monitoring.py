@@ -1,0 +1,170 @@
+"""A batch from its source held against a registered version: read, answered, compared, written as a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tasks.config import Params, load_params
+from tasks.data.config import SourceConfig
+from tasks.data.sources.read import load_source
+from tasks.drift.batch import batch_of
+from tasks.drift.compare import compare
+from tasks.drift.config import MonitorConfig
+from tasks.drift.findings import Drift
+from tasks.drift.profile import Profile
+from tasks.drift.report import Heading, render
+from tasks.drift.stored import load_profile
+from tasks.errors import ConfigError, EspalierError, masked
+from tasks.files import read_json, write_json, write_text
+from tasks.layout import Layout
+from tasks.schema import parse_section
+
+__all__ = ["Version", "Watched", "examine", "source_of"]
+
+CHUNK = 16_384
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version: its name, its number, the folder of its files."""
+
+    name: str
+    version: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A batch that was held against a version.
+
+    Attributes
+    ----------
+    drift : Drift
+    policy : MonitorConfig
+    model, version : str
+    source : str
+        The batch, as it was asked for; passwords struck out.
+    page, facts : Path
+        The report, and the same as JSON.
+    """
+
+    drift: Drift
+    policy: MonitorConfig
+    model: str
+    version: str
+    source: str
+    page: Path
+    facts: Path
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Kinds of drift that the policy wants to be told."""
+        return tuple(kind for kind in self.drift.kinds if kind in self.policy.event)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain JSON form, without what is only drawn."""
+        return {
+            "model": self.model,
+            "version": self.version,
+            "source": self.source,
+            **self.drift.to_dict(shapes=False),
+            "report": str(self.page),
+        }
+
+
+def source_of(source: str, query: str | None, folder: Path) -> SourceConfig:
+    """Return where a batch is read from: paths start in `folder`.
+
+    Raises
+    ------
+    ConfigError
+        When it is a database without a query, or spells out a password.
+    """
+    placed = source
+    if not source.startswith("package:") and "://" not in source:
+        placed = str((folder / source).resolve())
+    section, problems = parse_section(Params, "source", {"uri": placed, "query": query})
+    if problems:
+        raise ConfigError(problems, "espalier monitor")
+    found: SourceConfig = section
+    return found
+
+
+def examine(root: Path, source: str, query: str | None, folder: Path, version: Version) -> Watched:
+    """Hold a batch against the rows that a registered version was made from.
+
+    Parameters
+    ----------
+    root : Path
+        Workspace, whose section `monitor` is the policy.
+    source, query
+        As `source.uri` and `source.query` in params.yaml.
+    folder : Path
+        Folder that a relative path starts from.
+    version : Version
+
+    Raises
+    ------
+    EspalierError
+        When the batch cannot be read or has no rows, or the version holds no profile.
+    """
+    policy = load_params(root).monitor
+    profile = _profile(version)
+    frame = _frame(root, source_of(source, query, folder), profile)
+    encode, answer = _model(version)
+    drift = compare(profile, batch_of(profile, frame, encode, answer), policy)
+    place = Layout(root).state / "monitor" / version.name / version.version
+    shown = masked(source)
+    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    watched = Watched(
+        drift, policy, version.name, version.version, shown, place / "report.html", place / "drift.json"
+    )
+    write_text(watched.page, render(drift, policy, Heading(shown, version.name, version.version, when)))
+    write_json(watched.facts, {**watched.to_dict(), **drift.to_dict(), "policy": policy.model_dump()})
+    return watched
+
+
+def _profile(version: Version) -> Profile:
+    folder = version.folder / "artifacts" / "profile"
+    if not folder.is_dir():
+        raise EspalierError(
+            f"{version.name}/{version.version}: no profile is stored with it, it is from before there were "
+            "any; `espalier run` registers a version that has one"
+        )
+    return load_profile(folder)
+
+
+def _frame(root: Path, source: SourceConfig, profile: Profile) -> pd.DataFrame:
+    frame = load_source(root, source.model_copy(update={"na_values": profile.missing})).frame
+    if not len(frame):
+        raise EspalierError(f"{masked(source.uri)} has no rows")
+    names = list(frame.columns)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise EspalierError(f"{masked(source.uri)} has two columns named {twice[0]!r}; rename one")
+    return frame
+
+
+def _model(version: Version) -> Any:
+    """Return how the version encodes raw rows, and how it answers them."""
+    from tasks.export.onnx import run_onnx, session
+    from tasks.export.serving import load_encoding
+
+    artifacts = version.folder / "artifacts"
+    plan = read_json(artifacts / "serving.json")
+    encoding, opened = load_encoding(artifacts / "encoding.py"), session(artifacts / "model.onnx")
+
+    def encode(frame: pd.DataFrame) -> npt.NDArray[np.float32]:
+        rows: npt.NDArray[np.float32] = encoding.encode(frame, plan["encoding"])
+        return rows
+
+    def answer(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return run_onnx(opened, X, CHUNK)
+
+    return encode, answer
