@@ -18,7 +18,8 @@ from tasks.scoring.inputs import Survey, digest_of, require, unchanged
 
 __all__ = ["ParquetInput"]
 
-BUFFER = 1 << 20
+BUFFER = 1 << 16
+"""Bytes that are read of a column at once; a row group may be far larger than a chunk."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class ParquetInput:
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         try:
-            # A row group may be far larger than a chunk: its columns are streamed, not read whole.
-            with pq.ParquetFile(self.path, buffer_size=BUFFER) as file:
+            # By default pyarrow reads ahead all that it was asked for: the whole file.
+            with pq.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False) as file:
                 yield file
         except (pa.ArrowException, OSError) as error:
             said = (str(error).strip() or type(error).__name__).splitlines()[0]
