@@ -37,7 +37,7 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["run"], ["init"], ["compare"], ["compress-model"], ["doctor"], ["ui"]]
+    "command", [[], ["run"], ["init"], ["compare"], ["compress-model"], ["doctor"], ["predict"], ["ui"]]
 )
 def test_help_fits_one_screen(tmp_path, command):
     lines = espalier(tmp_path, *command, "--help").stdout.splitlines()
