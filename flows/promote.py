@@ -62,9 +62,10 @@ def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -
         promotion is under way. Nothing has moved then.
     """
     params = load_params(root)
-    lock, absent = pipeline.lineage(root)
     with pipeline.desk(root, params) as desk, desk.pending("promote", None, "", flow_run.id) as pending:
-        evidence = pipeline.collect_evidence(desk, pending, lock, absent)
+        with pipeline.as_it_was(desk, pending) as where:
+            lock, absent = pipeline.lineage(where)
+            evidence = pipeline.collect_evidence(desk, pending, where, lock, absent)
         decision = pipeline.decide(desk, pending, evidence)
         wanted = approval_wanted(decision, params.promote)
         if wanted and approval is None and ask:

@@ -52,6 +52,7 @@ __all__ = [
     "ApprovalInput",
     "act",
     "alone",
+    "as_it_was",
     "ask_person",
     "candidate",
     "candidate_away",
@@ -320,10 +321,28 @@ def desk(root: Path, params: Params) -> Iterator[Desk]:
         yield opened
 
 
+@contextmanager
+def as_it_was(desk: Desk, pending: Pending) -> Iterator[Path]:
+    """Give the workspace as the challenger was made from it: as it is, or as a scheduled run recorded it."""
+    root, label = desk.root, f"{desk.name}/{pending.version}"
+    run = None
+    if not desk.made_from(pending.version, versioning.lock_hashes(root)):
+        run = versioning.run_that_made(root, label)
+    if run is None:
+        yield root
+        return
+    _log.info("version %s was made by %s: judged in a worktree of its own", pending.version, run.ref)
+    with versioning.worktree(root, run.commit, place="judged") as inner:
+        versioning.checkout(inner)
+        yield inner
+
+
 @task(name="collect evidence", timeout_seconds=900, **_NETWORK)
-def collect_evidence(desk: Desk, pending: Pending, lock: dict[str, str], absent: int) -> Evidence:
+def collect_evidence(
+    desk: Desk, pending: Pending, where: Path, lock: dict[str, str], absent: int
+) -> Evidence:
     """Ask challenger and champion about the same test rows, in clean processes."""
-    return desk.evidence(pending, lock, absent)
+    return desk.evidence(pending, where, lock, absent)
 
 
 @task(name="decide", **_STAGE)

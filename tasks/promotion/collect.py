@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tasks.artifacts import Layout, load_cleaner, load_rows, read_json
+from tasks.config import load_params
 from tasks.errors import EspalierError
 from tasks.gate.evidence import Answers, Evidence, Fact, Subject
 from tasks.metrics.classification import decide
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from tasks.config import Params
+    from tasks.gate.config import PromoteConfig
 
 __all__ = ["collect"]
 
@@ -33,7 +35,8 @@ KEPT = "repeated rows kept"
 
 def collect(
     root: Path,
-    params: Params,
+    policy: PromoteConfig,
+    name: str,
     client: MlflowClient,
     uri: str,
     held: Aliases,
@@ -46,6 +49,10 @@ def collect(
     ----------
     root
         The workspace that the challenger was made in, as it was then.
+    policy
+        Section `promote` as it is now.
+    name
+        Registered model.
     client, uri
         MLflow.
     held
@@ -60,7 +67,7 @@ def collect(
     EspalierError
         When the workspace's state is not the one that the challenger was made from.
     """
-    name, challenger = params.registry.name, held.challenger
+    challenger = held.challenger
     assert challenger is not None
     made = origin(client, name, challenger)
     _require_same(name, challenger, made, lock)
@@ -69,7 +76,7 @@ def collect(
     labels = tuple(report["labels"] or ())
     with tempfile.TemporaryDirectory() as folder:
         files = {v: stored(download(name, v, uri, Path(folder, v))) for v in _versions(held)}
-        raw = _raw(layout, test.index, files.values(), params.promote.slices.columns)
+        raw = _raw(layout, test.index, files.values(), policy.slices.columns)
         rows = Rows(Path(folder, "rows.parquet"), labels)
         raw.to_parquet(rows.path)
         data = {v: (made if v == challenger else origin(client, name, v)).hashes.get(RAW, "") for v in files}
@@ -85,10 +92,10 @@ def collect(
         reference=_reference(layout, report, test.X),
         trivial=_trivial(load_rows(layout.rows("train")).y, len(test), labels),
         speed=speed,
-        slices={column: raw[column].astype(str).to_numpy() for column in params.promote.slices.columns},
+        slices={column: raw[column].astype(str).to_numpy() for column in policy.slices.columns},
         facts={
             "parity with the pipeline": _parity(layout, subjects[challenger], test.X),
-            "test rows unseen in training": _unseen(layout, params),
+            "test rows unseen in training": _unseen(layout, load_params(root)),
             "lineage": _lineage(made, absent),
         },
     )

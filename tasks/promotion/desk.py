@@ -17,7 +17,7 @@ from tasks.promotion.act import move, moves_to, settle
 from tasks.promotion.collect import collect
 from tasks.promotion.ledger import Entry, Ledger, Moves
 from tasks.promotion.subjects import Rows, asked, stored
-from tasks.promotion.versions import Aliases, aliases, download, required
+from tasks.promotion.versions import Aliases, aliases, download, origin, required
 from tasks.tracking.store import open_client, reported, tracking_uri
 
 if TYPE_CHECKING:
@@ -123,11 +123,15 @@ class Desk:
     def _state(self, entry: str) -> str:
         return self.ledger.entry(entry).state
 
-    def evidence(self, pending: Pending, lock: Mapping[str, str], absent: int) -> Evidence:
-        """Collect what the decision rests on."""
-        return collect(
-            self.root, self.params, self.client, tracking_uri(self.root), pending.held, lock, absent
-        )
+    def made_from(self, version: str, lock: Mapping[str, str]) -> bool:
+        """Tell whether a version was made from a workspace whose outputs have these hashes."""
+        hashes = origin(self.client, self.name, version).hashes
+        return all(lock.get(path) == value for path, value in hashes.items())
+
+    def evidence(self, pending: Pending, where: Path, lock: Mapping[str, str], absent: int) -> Evidence:
+        """Collect what the decision rests on, `where` the workspace is as the challenger was made from it."""
+        uri, policy = tracking_uri(self.root), self.params.promote
+        return collect(where, policy, self.name, self.client, uri, pending.held, lock, absent)
 
     def decide(self, pending: Pending, evidence: Evidence) -> Decision:
         """Decide, and keep the decision with the entry and the version."""

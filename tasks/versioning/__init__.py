@@ -2,7 +2,15 @@
 
 from tasks.outcome import StageOutcome
 from tasks.versioning.changes import changes_since
-from tasks.versioning.content import absent, lock_hashes, push, refresh_source, remote, source_changed
+from tasks.versioning.content import (
+    absent,
+    checkout,
+    lock_hashes,
+    push,
+    refresh_source,
+    remote,
+    source_changed,
+)
 from tasks.versioning.exchange import Offer, collect, offer
 from tasks.versioning.plan import plan
 from tasks.versioning.repository import (
@@ -13,7 +21,7 @@ from tasks.versioning.repository import (
     status,
     workspace_lock,
 )
-from tasks.versioning.runs import Run, latest_run, record_run, runs, snapshot
+from tasks.versioning.runs import Run, latest_run, record_run, run_that_made, runs, snapshot
 from tasks.versioning.stage import run_stage
 from tasks.versioning.tracked import track
 from tasks.versioning.worktree import worktree
@@ -25,6 +33,7 @@ __all__ = [
     "absent",
     "busy",
     "changes_since",
+    "checkout",
     "collect",
     "init_workspace",
     "kept_open",
@@ -37,6 +46,7 @@ __all__ = [
     "refresh_source",
     "remote",
     "run_stage",
+    "run_that_made",
     "runs",
     "snapshot",
     "source_changed",

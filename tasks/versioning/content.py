@@ -13,7 +13,16 @@ from tasks.errors import EspalierError
 from tasks.versioning.lockfile import read_lock
 from tasks.versioning.repository import opened, reopened
 
-__all__ = ["absent", "described_source", "lock_hashes", "push", "refresh_source", "remote", "source_changed"]
+__all__ = [
+    "absent",
+    "checkout",
+    "described_source",
+    "lock_hashes",
+    "push",
+    "refresh_source",
+    "remote",
+    "source_changed",
+]
 
 
 def push(root: Path) -> int:
@@ -40,6 +49,18 @@ def push(root: Path) -> int:
             f"(first: {min(missing)}); check its space and rights, then run again"
         )
     return len(wanted)
+
+
+def checkout(root: Path) -> None:
+    """Bring the files of the current result into the workspace, from the cache or else the default remote.
+
+    Raises
+    ------
+    EspalierError
+        When one is in neither.
+    """
+    with opened(root) as repo:
+        repo.pull(force=True)
 
 
 def absent(root: Path) -> int:

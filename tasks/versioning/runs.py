@@ -15,7 +15,7 @@ from pathlib import Path
 from tasks.errors import EspalierError
 from tasks.versioning.git import git, top_of
 
-__all__ = ["Run", "latest_run", "record_run", "runs", "snapshot"]
+__all__ = ["Run", "latest_run", "record_run", "run_that_made", "runs", "snapshot"]
 
 REFS = "refs/espalier/runs"
 _LARGEST = 1_000_000
@@ -60,6 +60,15 @@ def runs(root: Path) -> list[Run]:
     own = _inside(root) or "."
     found = [run for run in _all(root) if run.facts.get("Workspace") == own]
     return sorted(found, key=lambda run: run.number)
+
+
+def run_that_made(root: Path, version: str) -> Run | None:
+    """Return the run that registered ``NAME/NUMBER``; None where no recorded one did."""
+    try:
+        top_of(root)
+    except EspalierError:
+        return None  # no repository, no recorded run
+    return next((run for run in reversed(runs(root)) if run.facts.get("Version") == version), None)
 
 
 def latest_run(root: Path) -> Run | None:

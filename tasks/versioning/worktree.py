@@ -21,29 +21,35 @@ __all__ = ["worktree"]
 
 
 @contextmanager
-def worktree(root: Path, commit: str, params: Params) -> Iterator[Path]:
+def worktree(
+    root: Path, commit: str, params: Params | None = None, *, place: str = "worktree"
+) -> Iterator[Path]:
     """Check `commit` out beside the workspace for a block, and yield the workspace there.
 
     It shares the workspace's DVC cache, run-cache and remotes, its `.espalier/` (MLflow's store, checkpoints,
-    locks), and a source that Git does not know. One at a time: the caller holds the workspace's schedule.
+    locks), and a source that Git does not know. One at a time in a place: the caller holds the workspace's
+    schedule, or the aliases of its model.
 
     Parameters
     ----------
     root : Path
         Workspace.
     commit : str
-    params : Params
-        Settings of that commit; they name the source.
+    params : Params, optional
+        Settings of that commit; they name the source, which is brought along.
+    place : str
+        Folder of `.espalier/` that it is made in.
     """
     top = top_of(root)
-    folder = Layout(root).state / "worktree" / top.name
+    folder = Layout(root).state / place / top.name
     _remove(top, folder)  # what a killed run left
     git(top, "worktree", "add", "--detach", "--force", str(folder), commit)
     try:
         inner = folder / root.resolve().relative_to(top.resolve())
         _link(inner / ".espalier", Layout(root).state)
         _share(root, inner)
-        _bring_source(root, inner, params.source.uri)
+        if params is not None:
+            _bring_source(root, inner, params.source.uri)
         yield inner
     finally:
         _remove(top, folder)

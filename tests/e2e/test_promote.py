@@ -14,8 +14,8 @@ from tests.e2e.conftest import copied
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 HALF = ["prune.method=structured", "prune.amount=0.5"]
-WIDE = ["promote.margin=0.5", "promote.classes.loss=null", "promote.max_calibration_error=null"]
-SMALLER = ["prune.method=structured", "prune.amount=0.95"]
+WIDE = ["promote.margin=0.9", "promote.classes.loss=null", "promote.max_calibration_error=null"]
+SMALLER = ["prune.method=structured", "prune.amount=0.8"]
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,25 @@ def test_a_result_that_no_commit_can_make_again_is_refused(project):
     ended = project.espalier("promote", check=False)
     assert ended.returncode == 4
     assert "no git commit is recorded" in ended.stdout
+
+
+SCHEDULED = """
+from pathlib import Path
+from flows.environment import enter
+from tasks.config import apply_overrides
+enter(Path.cwd())
+apply_overrides(Path.cwd(), WORDS)
+from flows.scheduled import compress
+compress(Path.cwd())
+"""
+
+
+def test_what_a_scheduled_run_made_apart_is_judged_as_it_was_made(project):
+    lock = (project.root / "dvc.lock").read_bytes()
+    project.command(sys.executable, "-c", SCHEDULED.replace("WORDS", repr([*WIDE, *HALF])))
+    assert judged(project)["champion"] == "2"
+    assert (project.root / "dvc.lock").read_bytes() == lock
+    assert len(project.git("worktree", "list").stdout.splitlines()) == 1
 
 
 def test_nothing_registered_and_no_reason_are_one_line(project):
