@@ -8,6 +8,9 @@ EXAMPLES := $(VENV)/.examples
 # Where torch comes from. On Linux the public default index may offer a CUDA build of several gigabytes:
 #   ESPALIER_TORCH_INDEX=https://download.pytorch.org/whl/cpu make run
 TORCH_INDEX := $(if $(ESPALIER_TORCH_INDEX),--index-url $(ESPALIER_TORCH_INDEX),)
+# Tests run in this many processes, a file in one of them; PROCESSES=0: in one, in order.
+PROCESSES ?= 2
+PYTEST := python -m pytest -n $(PROCESSES) --dist loadfile
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := true
@@ -36,13 +39,13 @@ run: $(STAMP) ## the main job: raw rows to a registered compressed model
 	@espalier run $(ARGS)
 
 test: $(STAMP) ## the default tests (under 8 minutes on 2 cores)
-	@python -m pytest -m "not slow and not server" $(ARGS)
+	@$(PYTEST) -m "not slow and not server" $(ARGS)
 
 test-all: $(STAMP) ## every test, slow and server ones too
-	@python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 test-slow: $(STAMP) ## only the slow and server tests
-	@python -m pytest -m "slow or server" $(ARGS)
+	@$(PYTEST) -m "slow or server" $(ARGS)
 
 check: $(STAMP) ## all that a reviewer would check: lint, format, types, imports, docs
 	@ruff check .
