@@ -187,7 +187,7 @@ def _made(folder: Path, plan: Mapping[str, Any], inputs: int) -> Path:
 
 
 CASES: dict[str, tuple[Callable[[Path, int], Case], int]] = {
-    "mnist": (digits, 400_000),
-    "narrow": (narrow, 2_000_000),
-    "mixed": (mixed, 1_000_000),
+    "mnist": (digits, 100_000),
+    "narrow": (narrow, 400_000),
+    "mixed": (mixed, 200_000),
 }

@@ -20,7 +20,6 @@ from tasks.scoring.chunks import Aside, Chunk, aside_table, shown_rows
 from tasks.scoring.inputs import Input, Survey
 from tasks.scoring.outputs import Output
 from tasks.scoring.request import (
-    TEXT,
     Request,
     answer_schema,
     chunk_rows,
@@ -279,7 +278,7 @@ def _told(job: Mapping[str, Any]) -> str:
 
 def _constant(text: str, rows: int) -> pa.Array:
     codes = pa.array(np.zeros(rows, np.int8))
-    return pa.DictionaryArray.from_arrays(codes, pa.array([text])).cast(TEXT)
+    return pa.DictionaryArray.from_arrays(codes, pa.array([text], pa.string()))
 
 
 def _now() -> np.datetime64:

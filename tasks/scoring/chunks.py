@@ -40,6 +40,10 @@ class Cells(Protocol):
         """Return a column as Arrow holds it."""
         ...
 
+    def head(self, rows: int) -> Cells:
+        """Return the first rows."""
+        ...
+
     def numeric(self, name: str) -> npt.NDArray[Any] | None:
         """Return a column that a cast turns into float32 as encoding would; None when it takes more."""
         ...
@@ -65,6 +69,10 @@ class FrameCells:
             cells = cells.map(str, na_action="ignore").astype("str")
         return pa.Array.from_pandas(cells, type=kind)
 
+    def head(self, rows: int) -> FrameCells:
+        """Return the first rows."""
+        return FrameCells(self.held.iloc[:rows])
+
     def numeric(self, name: str) -> None:
         """Frames are encoded by the model's own code."""
 
@@ -86,6 +94,10 @@ class TableCells:
     def column(self, name: str, kind: pa.DataType) -> pa.Array:
         """Return a column, whole."""
         return self.held.column(name).combine_chunks().cast(kind)
+
+    def head(self, rows: int) -> TableCells:
+        """Return the first rows."""
+        return TableCells(self.held.slice(0, rows))
 
     def numeric(self, name: str) -> npt.NDArray[Any] | None:
         """Return numbers and truth values; whole numbers of 64 bits only where none is missing.

@@ -44,8 +44,9 @@ class ParquetInput:
         """
         stamp = unchanged(self.path, (0, 0), self.shown)
         with self._opened() as file:
-            require(wanted, file.schema_arrow.names, self.shown)
-            kinds = {name: _single(file.schema_arrow.field(name), self.shown) for name in wanted}
+            schema = file.schema_arrow
+            require(wanted, schema.names, self.shown)
+            kinds = {name: _single(schema.field(name), self.shown) for name in wanted}
             return Survey(digest_of(self.path), file.metadata.num_rows, kinds, {"stamp": list(stamp)})
 
     def chunks(self, survey: Survey, wanted: Sequence[str], rows: int, first: int) -> Iterator[Chunk]:

@@ -22,6 +22,8 @@ __all__ = ["Answered", "Served"]
 
 Floats = npt.NDArray[np.float32]
 TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "str": pa.string()}
+CACHED = 1 << 16
+"""Cells that are turned from columns into rows at once, so that they stay in the processor's cache."""
 HELD_AGAINST = 256
 """Rows at the beginning that are also put to the model's own code."""
 
@@ -97,12 +99,12 @@ class Served:
         EspalierError
             Where its answers differ by a single bit.
         """
-        frame = cells.frame(self.required).iloc[:HELD_AGAINST]
+        first = cells.head(HELD_AGAINST)
         try:
-            own = self.predictor.predict(frame)
+            own = self.predictor.predict(first.frame(self.required))
         except ValueError:  # rows that have to be put aside
             return
-        answered = self.score(_Frame(cells, len(frame)))
+        answered = self.score(first)
         if not answered.aside and not _equal(own, answered.columns, self.fields):
             raise EspalierError(
                 f"{self.name}/{self.version}: this Espalier does not answer as the code stored with "
@@ -122,27 +124,6 @@ class Served:
         labels = pa.array(self._code.decoded_labels(self.plan).tolist(), self.fields[0].type)
         each = np.ascontiguousarray(scores.T)
         return labels.take(pa.array(codes)), *(pa.array(column) for column in each)
-
-
-@dataclass(frozen=True, eq=False)
-class _Frame:
-    """The first rows of some cells."""
-
-    cells: Cells
-    rows: int
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def frame(self, names: Sequence[str]) -> pd.DataFrame:
-        return self.cells.frame(names).iloc[: self.rows]
-
-    def column(self, name: str, kind: pa.DataType) -> pa.Array:
-        return self.cells.column(name, kind)[: self.rows]
-
-    def numeric(self, name: str) -> npt.NDArray[Any] | None:
-        whole = self.cells.numeric(name)
-        return None if whole is None else whole[: self.rows]
 
 
 def _encoded(
@@ -174,13 +155,15 @@ def _plain(cells: Cells, entry: Mapping[str, Any]) -> npt.NDArray[Any] | None:
 def _block(columns: Sequence[npt.NDArray[Any]], rows: int) -> Floats:
     """Return columns as float32 (n, p); what is infinite there is missing, as in `encoding`."""
     X = np.empty((rows, len(columns)), np.float32)
+    size = max(CACHED // max(len(columns), 1), 64)
+    real = any(column.dtype.kind == "f" for column in columns)
     with np.errstate(over="ignore"):
-        for start in range(0, rows, 512):
+        for start in range(0, rows, size):
+            part = X[start : start + size]
             for j, column in enumerate(columns):
-                X[start : start + 512, j] = column[start : start + 512]
-    real = [j for j, column in enumerate(columns) if column.dtype.kind == "f"]
-    if real and not np.isfinite(X[:, real]).all():
-        X[~np.isfinite(X)] = np.nan
+                part[:, j] = column[start : start + size]
+            if real and (infinite := np.isinf(part)).any():
+                part[infinite] = np.nan
     return X
 
 
