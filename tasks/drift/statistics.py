@@ -50,7 +50,7 @@ def beyond_chance(reference: Array, batch: Array) -> float:
     """
     r, b = (np.asarray(counts, np.float64) for counts in (reference, batch))
     filled = (r + b) > 0
-    chance = (int(filled.sum()) - 1) * (1 / r.sum() + 1 / b.sum())
+    chance = (int(filled.sum()) - 1) * float(1 / r.sum() + 1 / b.sum())
     return max(0.0, float(psi(r[filled], b[filled])) - chance)
 
 

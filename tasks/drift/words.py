@@ -20,7 +20,7 @@ __all__ = [
 
 KIND_NAMES: dict[Kind, str] = {
     "schema": "schema",
-    "columns": "values of columns",
+    "columns": "values",
     "missing": "missing cells",
     "reduced": "reduced space",
     "predictions": "predictions",
@@ -103,11 +103,11 @@ def table_lines(drift: Drift) -> Iterator[str]:
     shown = found[:SHOWN] if found else rest[:NEAREST]
     if not shown:
         return
-    yield f"{'drift' if found else 'nearest to drift':17} {'name':25} {'test':10} {'change':15} {'false':>8}"
+    yield f"{'drift' if found else 'nearest to it':13} {'name':25} {'test':10} {'change':19} {'rate':>8}"
     for finding in shown:
         yield (
-            f"{KIND_NAMES[finding.kind]:17} {_fitted(finding.name, 25):25} {finding.test:10} "
-            f"{_fitted(effect(finding), 15):15} {certainty(finding):>8}"
+            f"{KIND_NAMES[finding.kind]:13} {_fitted(finding.name, 25):25} {finding.test:10} "
+            f"{_fitted(effect(finding), 19):19} {certainty(finding):>8}"
         )
     if len(found) > len(shown):
         yield f"... and {len(found) - len(shown)} more in the report"

@@ -16,11 +16,13 @@ LEVELS = 10
 RANKED = 25
 LINE = 22
 NAME = 170
+PAGE = 1060  # the ranking takes the whole width
 
 LEGEND = "<div class=legend><span><i class=b></i>batch</span><span><i class=k></i>as it was made</span></div>"
 CSS = """
 svg { display: block; width: 100%; height: auto; font: 11px system-ui, sans-serif; }
-svg text { fill: var(--muted); } svg .name { fill: var(--ink); }
+svg text { fill: var(--muted); paint-order: stroke; stroke: var(--surface); stroke-width: 3px; }
+svg .name { fill: var(--ink); }
 svg .axis { stroke: var(--line); } svg .least { stroke: var(--open); stroke-dasharray: 4 3; }
 svg .batch { fill: var(--reduced); } svg .drifted { fill: var(--bad); } svg .quiet { fill: var(--faint); }
 svg .known { fill: none; stroke: var(--reference); stroke-width: 1.8; }
@@ -36,9 +38,9 @@ def distribution(shape: Shape) -> str:
     return LEGEND + (_levels(shape) if shape.labels[-1] == NEW else _numbers(shape))
 
 
-def _svg(height: float, label: str, parts: Sequence[str]) -> str:
+def _svg(height: float, label: str, parts: Sequence[str], width: float = WIDTH) -> str:
     return (
-        f"<svg viewBox='0 0 {WIDTH} {height:.0f}' role=img aria-label='{escape(label, quote=True)}'>"
+        f"<svg viewBox='0 0 {width} {height:.0f}' role=img aria-label='{escape(label, quote=True)}'>"
         f"{''.join(parts)}</svg>"
     )
 
@@ -115,7 +117,7 @@ def ranking(findings: Sequence[Finding], least: float) -> str:
     """Draw the stability index of columns, the largest first, beside the smallest that matters."""
     found = sorted((f for f in findings if f.measure == "PSI"), key=lambda f: -f.effect)[:RANKED]
     top = max([*(f.effect for f in found), 1.5 * least, 1e-9])
-    room, height = WIDTH - NAME - 60, len(found) * LINE + 24
+    room, height = PAGE - NAME - 60, len(found) * LINE + 24
     place = NAME + room * least / top
     parts = [f"<line x1='{place:.1f}' x2='{place:.1f}' y1=0 y2='{height - 18}' class=least />"]
     parts.append(_text(place, height - 5, f"matters from {least:g}", "middle"))
@@ -128,4 +130,4 @@ def ranking(findings: Sequence[Finding], least: float) -> str:
             ),
             _text(NAME + length + 6, y + 11, f"{f.effect:.3f}"),
         ]
-    return _svg(height, "population stability index by column", parts)
+    return _svg(height, "population stability index by column", parts, PAGE)

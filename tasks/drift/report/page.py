@@ -18,6 +18,7 @@ __all__ = ["Heading", "render"]
 
 DRAWN = 8
 QUIET = 4
+TILES = 4
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,11 @@ def _tiles(drift: Drift) -> str:
         told = f"of the rows are news to the reducer; {_share(drift.unlike.expected, drift.scored)} expected"
         shown.append((_share(drift.unlike.rows, drift.scored), told))
     if answers:
-        shown.append((f"{max(f.effect for f in answers):.3f}", "largest stability index of the predictions"))
+        found = max(f.effect for f in answers)
+        shown.append((f"{found:.3f}", "largest stability index of the predictions"))
     grown = [f for f in drift.findings if f.kind == "performance"]
-    shown += [(f.told.split(" to ")[-1], f"{f.name}; {f.told}") for f in grown]
-    return tiles(shown)
+    grave = [(f.told.split(" to ")[-1], f"{f.name}; {f.told}") for f in grown]
+    return tiles([*shown[: TILES - len(grave)], *grave])
 
 
 def _found(drift: Drift, policy: MonitorConfig) -> str:
