@@ -33,7 +33,6 @@ POOL = "espalier"
 SETTINGS = {
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
-    # A run whose process was killed gives its slot back a minute after its last sign of life.
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
     "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "60",

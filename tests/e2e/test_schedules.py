@@ -196,6 +196,7 @@ def test_a_run_comes_due_by_its_cron(up):
         urllib.request.urlopen(request, timeout=20).close()
 
 
+@pytest.mark.timeout(600)
 def test_a_run_whose_worker_and_process_are_killed_is_taken_up_by_the_next(up):
     changed(up, "train.epochs", 5)
     killed = up.trigger()
@@ -211,9 +212,11 @@ def test_a_run_whose_worker_and_process_are_killed_is_taken_up_by_the_next(up):
 
     def finished():
         run = up.ended(up.trigger())
-        return run if run["state_name"] != "Cancelled" else None  # the dead run's slot comes back in a minute
+        return (
+            run if run["state_name"] != "Cancelled" else None
+        )  # the dead run's slot comes back after five minutes
 
-    run = until(finished)
+    run = until(finished, 400)
     assert run["state_type"] == "COMPLETED", run["state"]
     assert len(up.refs()) == len(refs) + 1
     assert up.run(killed)["state_type"] == "CRASHED"
