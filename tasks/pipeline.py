@@ -436,9 +436,10 @@ def score(request: Request, version: Fetched, shadow: Fetched | None = None) -> 
     from tasks.scoring.batch import score_batch
     from tasks.scoring.served import Served
 
-    model, beside = (each and Served(each.name, each.version, each.folder) for each in (version, shadow))
-    assert model is not None
-    return score_batch(request, model, _log.info, beside)
+    def served(version: Fetched) -> Served:
+        return Served(version.name, version.version, version.folder)
+
+    return score_batch(request, served(version), _log.info, served(shadow) if shadow else None)
 
 
 @task(name="record shadows", timeout_seconds=900, **_NETWORK)
