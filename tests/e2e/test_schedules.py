@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -25,8 +26,17 @@ REFS = "refs/espalier/runs"
 def asked(url, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as response:
-        return json.load(response)
+    for left in range(50, -1, -1):
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:
+                return json.load(response)
+        except (
+            urllib.error.HTTPError
+        ) as error:  # 503: its SQLite database was busy, the call is to be made again
+            if error.code != 503 or not left:
+                raise
+            time.sleep(0.2)
+    raise AssertionError
 
 
 def until(true, seconds=PATIENCE):
@@ -185,6 +195,11 @@ def test_runs_fired_at_once_are_one_at_a_time_and_all_accounted_for(up):
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
 
 
+@pytest.mark.xfail(
+    version("sqlalchemy") >= "2.1",
+    reason="Prefect 3.8.8's scheduler fails with SQLAlchemy 2.1: Can't evaluate bulk DML statement",
+    strict=True,
+)
 def test_a_run_comes_due_by_its_cron(up):
     url = f"{up.api}/deployments/{up.deployment()['id']}/schedules"
     made = asked(url, [{"schedule": {"cron": "* * * * *", "timezone": "Europe/Berlin"}, "active": True}])
