@@ -56,7 +56,7 @@ def espalier(
     """Reduce the data and prune the network as one tracked, versioned job."""
 
 
-@app.command(short_help="Raw rows to a registered compressed model; only what changed.")
+@app.command(short_help="Raw rows to a registered compressed model.")
 def run(
     folder: Folder = Path(),
     settings: Annotated[
