@@ -51,12 +51,11 @@ def _efficiency(found: Mapping[str, Any]) -> Iterator[Line]:
             for part in ("search", "whole")
         )
         yield (
-            f"parallel efficiency of two workers on MNIST-5k, `study.runner: {runner}`: "
-            f"{found['candidates']} candidates x {found['seeds']} seeds, cold store, server up",
+            f"parallel efficiency of two workers, `study.runner: {runner}`: {found['candidates']} candidates "
+            f"x {found['seeds']} seeds, cold store, server up",
             "at least 0.8",
             f"{spread(reached, '.2f')} ({spread(own['search_1'])} s against {spread(own['search_2'])} s, "
-            f"workers' start included); of the whole command {spread(whole, '.2f')}; two trainings that "
-            f"share nothing: {spread(found['ceiling'], '.2f')}",
+            f"workers' start included); of the whole command {spread(whole, '.2f')}",
             verdict(statistics.median(reached) >= 0.8),
         )
 
@@ -114,8 +113,7 @@ HOW = (
     "mean (Student's t, 95 %).",
     "Efficiency: seconds with one worker over twice the seconds with two, of the part that computes "
     "candidates, from starting the workers to the last candidate. Latency, report and MLflow come after it, "
-    "one after the other. Two trainings that share nothing (`benchmarks/side_by_side.py`): the time of one "
-    "alone over that of two at once, all that these two cores give.",
+    "one after the other.",
     "The report's candidates are made up. Each time it is opened in a fresh profile, from the disk. An "
     "answer is the time from an action to the frame that shows it; of many points hovered, the slowest "
     "counts.",
