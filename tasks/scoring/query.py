@@ -104,7 +104,9 @@ class QueryInput:
             require(wanted, names, self.shown)
             part = found.fetchmany(rows)
             while True:
-                frame = pd.DataFrame.from_records(part, columns=names, coerce_float=True)
+                frame = pd.DataFrame.from_records(
+                    [tuple(row) for row in part], columns=names, coerce_float=True
+                )
                 yield _storable(frame[list(dict.fromkeys(wanted))])
                 part = found.fetchmany(rows)
                 if not part:
