@@ -169,7 +169,7 @@ def promote(
 
 @app.command(short_help="Make an earlier version the champion again.")
 def rollback(
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; it stands in the ledger.")],
+    why: Why,
     folder: Folder = Path(),
     to: Annotated[
         str | None, typer.Option("--to", metavar="VERSION", help="By default the previous champion.")

@@ -274,15 +274,15 @@ def register(recorder: Recorder, recorded: Recorded) -> Registered | None:
 
 
 def _announce(registered: Registered, recorded: Recorded) -> None:
-    """Tell Prefect of a new challenger: deployment `promote` waits for that."""
-    emit_event(
-        "espalier.challenger",
-        resource={
-            "prefect.resource.id": f"espalier.model.{registered.name}",
-            "prefect.resource.name": registered.name,
-        },
-        payload={"version": registered.version, "mlflow_run": recorded.run_id},
-    )
+    """Tell Prefect of a new challenger."""
+    payload = {"version": registered.version, "mlflow_run": recorded.run_id}
+    _emit("espalier.challenger", registered.name, payload)
+
+
+def _emit(event: str, model: str, payload: dict[str, Any]) -> None:
+    """Tell Prefect that something happened to a registered model."""
+    resource = {"prefect.resource.id": f"espalier.model.{model}", "prefect.resource.name": model}
+    emit_event(event, resource=resource, payload=payload)
 
 
 @task(name="what changed", timeout_seconds=3600, **_NETWORK)
@@ -502,18 +502,12 @@ def raise_drift(watched: Watched, page: str) -> bool:
     """Tell Prefect of drift that section `monitor` wants to be told: deployment `compress` waits for that."""
     if not watched.events:
         return False
-    emit_event(
-        "espalier.drift",
-        resource={
-            "prefect.resource.id": f"espalier.model.{watched.model}",
-            "prefect.resource.name": watched.model,
-        },
-        payload={
-            "version": watched.version,
-            "source": watched.source,
-            "kinds": list(watched.events),
-            "found": [finding.to_dict(shape=False) for finding in watched.drift.drifted[:20]],
-            "mlflow_run": page,
-        },
-    )
+    payload = {
+        "version": watched.version,
+        "source": watched.source,
+        "kinds": list(watched.events),
+        "found": [finding.to_dict(shape=False) for finding in watched.drift.drifted[:20]],
+        "mlflow_run": page,
+    }
+    _emit("espalier.drift", watched.model, payload)
     return True

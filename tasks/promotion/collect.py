@@ -17,7 +17,8 @@ from tasks.errors import EspalierError
 from tasks.gate.evidence import Answers, Evidence, Fact, Subject
 from tasks.metrics.classification import decide
 from tasks.promotion.subjects import Rows, Stored, asked, stored, timed
-from tasks.promotion.versions import Aliases, Origin, download, origin
+from tasks.promotion.versions import Aliases, Origin, origin
+from tasks.tracking.fetch import download
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -75,7 +76,7 @@ def collect(
     report, test = read_json(layout.report("evaluate")), load_rows(layout.rows("test"))
     labels = tuple(report["labels"] or ())
     with tempfile.TemporaryDirectory() as folder:
-        files = {v: stored(download(name, v, uri, Path(folder, v))) for v in _versions(held)}
+        files = {v: stored(download(uri, name, v, Path(folder, v))) for v in _versions(held)}
         raw = _raw(layout, test.index, files.values(), policy.slices.columns)
         rows = Rows(Path(folder, "rows.parquet"), labels)
         raw.to_parquet(rows.path)

@@ -17,7 +17,8 @@ from tasks.promotion.act import move, moves_to, settle
 from tasks.promotion.collect import collect
 from tasks.promotion.ledger import Entry, Ledger, Moves
 from tasks.promotion.subjects import Rows, asked, stored
-from tasks.promotion.versions import Aliases, aliases, download, origin, required
+from tasks.promotion.versions import Aliases, aliases, origin
+from tasks.tracking.fetch import download, known_version
 from tasks.tracking.store import open_client, reported, tracking_uri
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Desk:
         if version is None:
             missing = "challenger" if action == "promote" else "previous champion"
             raise EspalierError(f"{self.name}: there is no {missing}; see `espalier history`")
-        required(self.client, self.name, version)
+        known_version(self.client, self.name, version)
         waits = self.params.promote.approval_seconds if action == "promote" else 0
         entry = self.ledger.begin(action, version, why, flow_run_id, waits=waits)
         with self.ledger.alone(entry):
@@ -204,7 +205,7 @@ class Desk:
         from mlflow.models import Model
 
         with tempfile.TemporaryDirectory() as folder:
-            files = stored(download(self.name, version, tracking_uri(self.root), Path(folder, "model")))
+            files = stored(download(tracking_uri(self.root), self.name, version, Path(folder, "model")))
             example = Model.load(str(files.folder)).load_input_example(str(files.folder))
             rows = Rows(Path(folder, "rows.parquet"), tuple(files.plan["labels"] or ()))
             pd.DataFrame(example).to_parquet(rows.path)

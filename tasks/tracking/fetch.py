@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["Fetched", "fetch_version"]
+__all__ = ["Fetched", "download", "fetch_version", "held_aliases", "known_version"]
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,41 @@ def fetch_version(root: Path, name: str, wanted: str) -> Fetched:
     return Fetched(name, str(found.version), "" if wanted.isdigit() else wanted, folder)
 
 
-def _version(client: MlflowClient, name: str, wanted: str) -> ModelVersion:
+def held_aliases(client: MlflowClient, name: str) -> dict[str, str]:
+    """Return the version's number behind each alias.
+
+    Raises
+    ------
+    EspalierError
+        When nothing is registered under this name.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
-        held = {alias: str(number) for alias, number in client.get_registered_model(name).aliases.items()}
+        return {alias: str(number) for alias, number in client.get_registered_model(name).aliases.items()}
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         raise EspalierError(
             f"registry.name: no model {name!r} is registered; `espalier run` registers one"
         ) from error
+
+
+def _version(client: MlflowClient, name: str, wanted: str) -> ModelVersion:
+    held = held_aliases(client, name)
     if not wanted.isdigit() and wanted not in held:
         raise EspalierError(_no_alias(name, wanted, held))
-    number = wanted if wanted.isdigit() else held[wanted]
+    return known_version(client, name, wanted if wanted.isdigit() else held[wanted])
+
+
+def known_version(client: MlflowClient, name: str, number: str) -> ModelVersion:
+    """Return a version by its number.
+
+    Raises
+    ------
+    EspalierError
+        When it is not there, naming those that are.
+    """
     versions = {str(found.version): found for found in client.search_model_versions(f"name = '{name}'")}
     if number not in versions:
         shown = ", ".join(sorted(versions, key=int)) or "none"
@@ -93,27 +114,35 @@ def _kept(root: Path, version: ModelVersion) -> Path:
 
 def _download(root: Path, version: ModelVersion, folder: Path) -> None:
     """Copy a version's files beside their place, then put them there whole."""
-    from mlflow.artifacts import download_artifacts
-
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{version.version}-"))
-    uri = tracking_uri(root)
     try:
-        with (
-            environment(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false", MLFLOW_TRACKING_URI=uri),
-            quiet("mlflow"),
-        ):
-            got = Path(
-                download_artifacts(
-                    f"models:/{version.name}/{version.version}",
-                    dst_path=str(temporary),
-                    tracking_uri=uri,
-                    registry_uri=uri,
-                )
-            )
-        got.replace(folder)
+        download(tracking_uri(root), version.name, str(version.version), temporary).replace(folder)
     except OSError:
         if not folder.exists():  # else another process was faster
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def download(uri: str, name: str, version: str, folder: Path) -> Path:
+    """Copy a version's files into `folder`, made where it is missing; return where they are.
+
+    Parameters
+    ----------
+    uri : str
+        Tracking server or database.
+    name, version : str
+    folder : Path
+    """
+    from mlflow.artifacts import download_artifacts
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        environment(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false", MLFLOW_TRACKING_URI=uri),
+        quiet("mlflow"),
+    ):
+        got = download_artifacts(
+            f"models:/{name}/{version}", dst_path=str(folder), tracking_uri=uri, registry_uri=uri
+        )
+    return Path(got)
