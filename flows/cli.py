@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.environment import enter
-from flows.session import StoppedError, ready, server
+from flows.session import ready, server, stoppable
 from flows.terminal import log_to_terminal, quiet_dvc
 from tasks.errors import EspalierError
 from tasks.process import leave
@@ -128,11 +128,8 @@ def study(
 def _study(root: Path, settings: list[str], embedded: EmbeddedServer | None) -> Studied:
     from flows.study import study as studied
 
-    try:
-        with ready(root, settings, embedded):
-            return studied(root)
-    except KeyboardInterrupt:
-        raise StoppedError from None
+    with stoppable(), ready(root, settings, embedded):
+        return studied(root)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.session import StoppedError, connected, server
+from flows.session import connected, server, stoppable
 from flows.terminal import log_to_terminal
 
 if TYPE_CHECKING:
@@ -55,11 +55,8 @@ def monitor(
     source_of(source, query, started_in)  # what is wrong here costs no server
     if not as_json:
         log_to_terminal()
-    try:
-        with server() as embedded:
-            watched, page = _watched(root, source, model, query, started_in, embedded)
-    except KeyboardInterrupt:
-        raise StoppedError from None
+    with stoppable(), server() as embedded:
+        watched, page = _watched(root, source, model, query, started_in, embedded)
     if as_json:
         say(json.dumps({**watched.to_dict(), "mlflow": page}, indent=1))
     else:

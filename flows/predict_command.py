@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.session import StoppedError, connected, server
+from flows.session import connected, server, stoppable
 from flows.terminal import log_to_terminal
 from tasks.errors import EspalierError, masked
 
@@ -51,11 +51,8 @@ def predict(
     asked = {name: value for name, value in options.items() if name != "shadow"}
     input_path(Request(source, to, folder=started_in, **asked))  # what is wrong here costs no server
     log_to_terminal()
-    try:
-        with server() as embedded:
-            scored = _scored(root, source, to, model, started_in, embedded, options)
-    except KeyboardInterrupt:
-        raise StoppedError from None
+    with stoppable(), server() as embedded:
+        scored = _scored(root, source, to, model, started_in, embedded, options)
     for line in _told(scored, to, started_in):
         say(line)
     if scored.rows and not scored.scored:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.session import StoppedError, ready, server
+from flows.session import ready, server, stoppable
 from tasks.gate.approval import Approval
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def promote(root: Path, approval: Approval | None, say: Say, *, as_json: bool) -
     """
     from flows.promote import promote as flow
 
-    with _stoppable(), server() as embedded, ready(root, (), embedded):
+    with stoppable(), server() as embedded, ready(root, (), embedded):
         judged = flow(root, approval, ask=False)
     for line in [_judged_json(judged)] if as_json else _judged(judged):
         say(line)
@@ -47,7 +46,7 @@ def rollback(root: Path, version: str | None, why: str, say: Say, *, as_json: bo
     """Make an earlier version the champion again, and say so."""
     from flows.promote import rollback as flow
 
-    with _stoppable(), server() as embedded, ready(root, (), embedded):
+    with stoppable(), server() as embedded, ready(root, (), embedded):
         entry = flow(root, version, why)
     say(json.dumps(_plain(entry)) if as_json else f"{entry.action}: {_moves(entry)}")
 
@@ -71,14 +70,6 @@ def history(root: Path, say: Say, *, as_json: bool) -> None:
             say(textwrap.fill(told, _WIDTH, initial_indent="  ", subsequent_indent="  "))
     for text in contradictions:
         say(f"contradiction: {text}")
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise StoppedError from None
 
 
 def _judged(judged: Judged) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.session import StoppedError, ready, server
+from flows.session import ready, server, stoppable
 from flows.terminal import log_to_terminal, option_c
 
 if TYPE_CHECKING:
@@ -36,11 +36,8 @@ def run(root: Path, settings: Sequence[str], started_in: Path, say: Callable[[st
 
     params = load_params(root, settings)
     log_to_terminal()
-    try:
-        with server() as embedded:
-            result = _compress(root, settings, embedded)
-    except KeyboardInterrupt:
-        raise StoppedError from None
+    with stoppable(), server() as embedded:
+        result = _compress(root, settings, embedded)
     for line in _told(params, result, root, started_in):
         say(line)
 

@@ -11,7 +11,7 @@ from flows.embedded import EmbeddedServer, answers
 from flows.terminal import quiet_dvc
 from tasks.errors import EspalierError
 
-__all__ = ["StoppedError", "connected", "ready", "server"]
+__all__ = ["StoppedError", "connected", "ready", "server", "stoppable"]
 
 
 class StoppedError(EspalierError):
@@ -21,6 +21,15 @@ class StoppedError(EspalierError):
 
     def __init__(self) -> None:
         super().__init__("stopped; finished stages and epochs are kept, run again to go on")
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn Ctrl-C in the block into `StoppedError`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError from None
 
 
 def server() -> AbstractContextManager[EmbeddedServer | None]:

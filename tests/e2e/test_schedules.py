@@ -9,7 +9,6 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -195,11 +194,6 @@ def test_runs_fired_at_once_are_one_at_a_time_and_all_accounted_for(up):
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
 
 
-@pytest.mark.xfail(
-    version("sqlalchemy") >= "2.1",
-    reason="Prefect 3.8.8's scheduler fails with SQLAlchemy 2.1: Can't evaluate bulk DML statement",
-    strict=True,
-)
 def test_a_run_comes_due_by_its_cron(up):
     url = f"{up.api}/deployments/{up.deployment()['id']}/schedules"
     made = asked(url, [{"schedule": {"cron": "* * * * *", "timezone": "Europe/Berlin"}, "active": True}])
