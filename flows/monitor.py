@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prefect import flow
 
-from tasks import pipeline
+from tasks import lifecycle
 
 if TYPE_CHECKING:
     from tasks.monitoring import Watched
@@ -49,9 +49,9 @@ def monitor(
         What the user can act on.
     """
     root = Path(root)
-    version = pipeline.fetch_version(root, model)
-    watched = pipeline.examine(root, source, query, Path(folder or root), version)
-    page = pipeline.record_drift(root, watched)
-    pipeline.show_drift(watched, page)
-    pipeline.raise_drift(watched, page)
+    version = lifecycle.fetch_version(root, model)
+    watched = lifecycle.examine(root, source, query, Path(folder or root), version)
+    page = lifecycle.record_drift(root, watched)
+    lifecycle.show_drift(watched, page)
+    lifecycle.raise_drift(watched, page)
     return watched, page

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefect import flow
 
-from tasks import pipeline
+from tasks import lifecycle
 
 if TYPE_CHECKING:
     from tasks.scoring.batch import Scored
@@ -63,7 +63,7 @@ def predict(
         What the user can act on; finished chunks are kept, and the next run goes on from there.
     """
     root = Path(root)
-    request = pipeline.scoring_request(
+    request = lifecycle.scoring_request(
         root,
         source=source,
         to=to,
@@ -75,9 +75,9 @@ def predict(
         anew=anew,
         folder=Path(folder or root),
     )
-    version = pipeline.fetch_version(root, model)
-    beside = pipeline.fetch_version(root, shadow) if shadow else None
-    scored = pipeline.score(request, version, beside)
-    pipeline.record_shadows(root)
-    pipeline.show_scored(request, scored)
+    version = lifecycle.fetch_version(root, model)
+    beside = lifecycle.fetch_version(root, shadow) if shadow else None
+    scored = lifecycle.score(request, version, beside)
+    lifecycle.record_shadows(root)
+    lifecycle.show_scored(request, scored)
     return scored

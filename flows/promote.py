@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prefect import flow
 from prefect.runtime import flow_run
 
-from tasks import pipeline
+from tasks import lifecycle
 from tasks.config import load_params
 from tasks.gate.approval import Approval, approval_wanted
 
@@ -62,15 +62,15 @@ def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -
         promotion is under way. Nothing has moved then.
     """
     params = load_params(root)
-    with pipeline.desk(root, params) as desk, desk.pending("promote", None, "", flow_run.id) as pending:
-        with pipeline.as_it_was(desk, pending) as where:
-            lock, absent = pipeline.lineage(where)
-            evidence = pipeline.collect_evidence(desk, pending, where, lock, absent)
-        decision = pipeline.decide(desk, pending, evidence)
+    with lifecycle.desk(root, params) as desk, desk.pending("promote", None, "", flow_run.id) as pending:
+        with lifecycle.as_it_was(desk, pending) as where:
+            lock, absent = lifecycle.lineage(where)
+            evidence = lifecycle.collect_evidence(desk, pending, where, lock, absent)
+        decision = lifecycle.decide(desk, pending, evidence)
         wanted = approval_wanted(decision, params.promote)
         if wanted and approval is None and ask:
-            approval = pipeline.ask_person(decision, params.promote)
-        entry = pipeline.act(desk, pending, decision, approval if wanted else None, wanted=wanted)
+            approval = lifecycle.ask_person(decision, params.promote)
+        entry = lifecycle.act(desk, pending, decision, approval if wanted else None, wanted=wanted)
         return Judged(decision, entry, pending.settled, desk.champion())
 
 
@@ -83,5 +83,5 @@ def rollback(root: Path, version: str | None, why: str) -> Entry:
     EspalierError
         When there is none, it does not answer, or another promotion is under way. Nothing has moved then.
     """
-    with pipeline.desk(root, load_params(root)) as desk:
-        return pipeline.roll_back(desk, version, why)
+    with lifecycle.desk(root, load_params(root)) as desk:
+        return lifecycle.roll_back(desk, version, why)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import pipeline
+from tasks import lifecycle, orchestration
 from tasks.artifacts import Layout, load_raw_meta
 from tasks.config import apply_overrides, load_params
 from tasks.data.encoding import encode
@@ -142,8 +142,8 @@ def test_a_comparison_is_a_run_of_experiment_monitoring(root: Path, taller: Watc
 
 def test_the_event_names_the_model_and_what_drifted(taller: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     raised: list[tuple[str, dict]] = []
-    monkeypatch.setattr(pipeline, "emit_event", lambda name, **more: raised.append((name, more)))
-    assert pipeline.raise_drift.fn(taller, "page")
+    monkeypatch.setattr(orchestration, "emit_event", lambda name, **more: raised.append((name, more)))
+    assert lifecycle.raise_drift.fn(taller, "page")
     ((name, more),) = raised
     assert name == "espalier.drift"
     assert more["resource"]["prefect.resource.id"] == "espalier.model.testbed"
@@ -154,8 +154,8 @@ def test_the_event_names_the_model_and_what_drifted(taller: Watched, monkeypatch
 def test_no_event_is_raised_without_drift(
     root: Path, version: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "emit_event", None)
-    assert not pipeline.raise_drift.fn(examine(root, "same.csv", None, root, version), "page")
+    monkeypatch.setattr(orchestration, "emit_event", None)
+    assert not lifecycle.raise_drift.fn(examine(root, "same.csv", None, root, version), "page")
 
 
 def test_a_version_from_before_profiles_is_refused(root: Path, version: Version, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The commands of `espalier`, by what they are for; bodies are elsewhere."""

@@ -1,0 +1,238 @@
+"""The Prefect tasks of a model's life once it is registered: gate, promotion, scoring, drift."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from tasks import versioning
+from tasks.artifacts import Layout
+from tasks.config import Params, load_params
+from tasks.gate.approval import Approval
+from tasks.orchestration import NETWORK, STAGE, emit
+
+if TYPE_CHECKING:
+    from tasks.gate.config import PromoteConfig
+    from tasks.gate.decide import Decision
+    from tasks.gate.evidence import Evidence
+    from tasks.monitoring import Watched
+    from tasks.promotion.desk import Desk, Pending
+    from tasks.promotion.ledger import Entry
+    from tasks.scoring.batch import Scored
+    from tasks.scoring.request import Request
+    from tasks.tracking.fetch import Fetched
+
+__all__ = [
+    "ApprovalInput",
+    "act",
+    "as_it_was",
+    "ask_person",
+    "collect_evidence",
+    "decide",
+    "desk",
+    "examine",
+    "fetch_version",
+    "lineage",
+    "raise_drift",
+    "record_drift",
+    "record_shadows",
+    "roll_back",
+    "score",
+    "scoring_request",
+    "show_drift",
+    "show_scored",
+]
+
+_log = logging.getLogger("espalier.stage")
+
+
+@task(name="lineage", timeout_seconds=900, **NETWORK)
+def lineage(root: Path) -> tuple[dict[str, str], int]:
+    """Return DVC's hashes of the current result, and how many of its files the remote lacks."""
+    return versioning.lock_hashes(root), versioning.absent(root)
+
+
+@contextmanager
+def desk(root: Path, params: Params) -> Iterator[Desk]:
+    """Open the desk where promotions of the workspace's model are decided."""
+    from tasks.promotion.desk import at_desk
+
+    with at_desk(root, params) as opened:
+        yield opened
+
+
+@contextmanager
+def as_it_was(desk: Desk, pending: Pending) -> Iterator[Path]:
+    """Give the workspace as the challenger was made from it: as it is, or as a scheduled run recorded it."""
+    root, label = desk.root, f"{desk.name}/{pending.version}"
+    run = None
+    if not desk.made_from(pending.version, versioning.lock_hashes(root)):
+        run = versioning.run_that_made(root, label)
+    if run is None:
+        yield root
+        return
+    _log.info("version %s was made by %s: judged in a worktree of its own", pending.version, run.ref)
+    with versioning.worktree(root, run.commit, place="judged") as inner:
+        versioning.checkout(inner)
+        yield inner
+
+
+@task(name="collect evidence", timeout_seconds=900, **NETWORK)
+def collect_evidence(
+    desk: Desk, pending: Pending, where: Path, lock: dict[str, str], absent: int
+) -> Evidence:
+    """Ask challenger and champion about the same test rows, in clean processes."""
+    return desk.evidence(pending, where, lock, absent)
+
+
+@task(name="decide", **STAGE)
+def decide(desk: Desk, pending: Pending, evidence: Evidence) -> Decision:
+    """Decide by the policy, and leave every reason in the Prefect UI."""
+    decision = desk.decide(pending, evidence)
+    rows = [check.to_dict() for check in decision.checks]
+    create_table_artifact(rows, key="gate", description=f"{decision.verdict}: {decision.why}")
+    _log.info("%s: %s", decision.verdict, decision.why)
+    return decision
+
+
+class ApprovalInput(RunInput):
+    """What a person fills in in the Prefect UI."""
+
+    approve: bool = Field(description="Make the challenger the champion.")
+    name: str = Field(min_length=1, description="Who decides.")
+    reason: str = Field(min_length=1, description="Why; it stands in the ledger.")
+
+
+def ask_person(decision: Decision, policy: PromoteConfig) -> Approval | None:
+    """Pause the flow until somebody answers in the Prefect UI; None when nobody does in time."""
+    asked = ApprovalInput.with_initial_data(description=f"{decision.verdict}: {decision.why}")
+    _log.info("waiting up to %d s for a person to answer in the Prefect UI", policy.approval_seconds)
+    try:
+        said = pause_flow_run(wait_for_input=asked, timeout=policy.approval_seconds)
+    except FlowPauseTimeout:
+        return None
+    return Approval(said.approve, said.name, said.reason)
+
+
+@task(name="act", timeout_seconds=900, **NETWORK)
+def act(
+    desk: Desk, pending: Pending, decision: Decision, approval: Approval | None, *, wanted: bool
+) -> Entry:
+    """Move the aliases, or leave them; either is a line of the ledger."""
+    return desk.act(pending, decision, approval, wanted=wanted)
+
+
+@task(name="roll back", timeout_seconds=900, **NETWORK)
+def roll_back(desk: Desk, version: str | None, why: str) -> Entry:
+    """Make an earlier version the champion again."""
+    with desk.pending("rollback", version, why, flow_run.id) as pending:
+        return desk.rollback(pending)
+
+
+def scoring_request(root: Path, **asked: Any) -> Request:
+    """Return what is to be scored; what is wrong with it is told before anything begins."""
+    from tasks.scoring.request import Request
+
+    return Request(state=Layout(root).state / "scoring", **asked)
+
+
+@task(name="fetch version", timeout_seconds=900, **NETWORK)
+def fetch_version(root: Path, wanted: str) -> Fetched:
+    """Bring the files of a registered version here."""
+    from tasks.tracking.fetch import fetch_version
+
+    return fetch_version(root, load_params(root).registry.name, wanted)
+
+
+@task(name="score", **STAGE)
+def score(request: Request, version: Fetched, shadow: Fetched | None = None) -> Scored:
+    """Answer the rows of a batch, chunk by chunk."""
+    from tasks.scoring.batch import score_batch
+    from tasks.scoring.served import Served
+
+    def served(version: Fetched) -> Served:
+        return Served(version.name, version.version, version.folder)
+
+    return score_batch(request, served(version), _log.info, served(shadow) if shadow else None)
+
+
+@task(name="record shadows", timeout_seconds=900, **NETWORK)
+def record_shadows(root: Path) -> int:
+    """Record in MLflow what versions in the shadow answered, as long as it is not there."""
+    from tasks.tracking.shadow import record_shadows
+
+    return record_shadows(root)
+
+
+@task(name="show scored", **STAGE)
+def show_scored(request: Request, scored: Scored) -> None:
+    """Leave the counts, and where the rows are, in the Prefect UI."""
+    facts = {
+        "model": f"{scored.model}/{scored.version}",
+        "input": scored.input,
+        "rows": f"{scored.rows:,}",
+        "scored": f"{scored.scored:,}",
+        "quarantined": f"{scored.quarantined:,}",
+        "answers": request.to,
+        "quarantine": scored.quarantine or "-",
+        "batch": scored.batch,
+    }
+    table = [{"what": name, "value": value} for name, value in facts.items()]
+    create_table_artifact(table, key="scored", description="A batch, scored")
+
+
+@task(name="examine", timeout_seconds=3600, **NETWORK)
+def examine(root: Path, source: str, query: str | None, folder: Path, version: Fetched) -> Watched:
+    """Hold a batch against the rows that a registered version was made from."""
+    from tasks.monitoring import Version, examine
+
+    stored = Version(version.name, version.version, version.folder)
+    watched = examine(root, source, query, folder, stored)
+    _log.info("examine    %s rows, %d tests", f"{watched.drift.rows:,}", len(watched.drift.findings))
+    return watched
+
+
+@task(name="record drift", timeout_seconds=900, **NETWORK)
+def record_drift(root: Path, watched: Watched) -> str:
+    """Record a comparison in MLflow's experiment `monitoring`."""
+    from tasks.tracking.monitoring import record_drift
+
+    return record_drift(root, watched, flow_run_id=flow_run.id)
+
+
+@task(name="show drift", **STAGE)
+def show_drift(watched: Watched, page: str) -> None:
+    """Leave what was found, and the way to the report, in the Prefect UI."""
+    from tasks.drift.words import findings_table, verdict
+
+    said = verdict(watched.drift, watched.policy)
+    create_table_artifact(findings_table(watched.drift), key="drift", description=said)
+    create_link_artifact(page, link_text="MLflow run", key="mlflow-monitoring")
+    create_link_artifact(watched.page.as_uri(), link_text="Report", key="drift-report")
+
+
+@task(name="raise drift", **STAGE)
+def raise_drift(watched: Watched, page: str) -> bool:
+    """Tell Prefect of drift that section `monitor` wants to be told: deployment `compress` waits for that."""
+    if not watched.events:
+        return False
+    payload = {
+        "version": watched.version,
+        "source": watched.source,
+        "kinds": list(watched.events),
+        "found": [finding.to_dict(shape=False) for finding in watched.drift.drifted[:20]],
+        "mlflow_run": page,
+    }
+    emit("espalier.drift", watched.model, payload)
+    return True
