@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flows import compress as module
 from tasks import pipeline, versioning
+from tasks.orchestration import NETWORK
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +51,7 @@ def test_a_lost_connection_is_retried_and_a_mistake_is_not():
 
     def judged(error):
         state = Failed(type=StateType.FAILED, data=error)
-        return pipeline._crossed_a_network(None, None, state)
+        return NETWORK["retry_condition_fn"](None, None, state)
 
     wrapped = RuntimeError("wrapped")
     wrapped.__cause__ = ConnectionResetError()
