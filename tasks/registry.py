@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.tracking import Recorded
+from tasks.tracking.amend import COMMIT, with_commit
 from tasks.tracking.facts import metric_format
 from tasks.tracking.links import server, version_page
 from tasks.tracking.store import environment, open_client, reported, tracking_uri
@@ -51,6 +52,8 @@ def register(root: Path, params: Params, recorded: Recorded) -> Registered:
         _require_model(client, name)
         known = _version_of(client, name, recorded.runs["compressed"])
         version = known or _create(client, root, name, recorded)
+        if known and recorded.amended:
+            _describe(client, version, recorded)
         _link(client, recorded.model_id, version)
         _challenge(client, name, version)
         page = version_page(server(root), name, version.version)
@@ -82,6 +85,13 @@ def _create(client: MlflowClient, root: Path, name: str, recorded: Recorded) -> 
             tags=_tags(result),
             description=result.data.tags["mlflow.note.content"],
         )
+
+
+def _describe(client: MlflowClient, version: ModelVersion, recorded: Recorded) -> None:
+    """Let the version's description name the commit that its run names since."""
+    commit = client.get_run(recorded.run_id).data.tags[COMMIT]
+    told = with_commit(version.description or "", commit)
+    client.update_model_version(version.name, version.version, description=told)
 
 
 def _tags(result: Run) -> dict[str, str]:

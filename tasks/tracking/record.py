@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tasks.artifacts import Layout
 from tasks.evaluation.reports import MODELS
 from tasks.tracking import links
+from tasks.tracking.amend import amend_origin
 from tasks.tracking.facts import read_facts
 from tasks.tracking.identity import identity
 from tasks.tracking.store import experiment_id, open_client, recording
@@ -41,6 +42,8 @@ class Recorded:
         Page of that run.
     existing : bool
         True where the same result had been recorded before.
+    amended : bool
+        True where that was without a commit that can make it again, and now it has one.
     runs : dict
         Nested run of each model.
     model_id : str
@@ -57,6 +60,7 @@ class Recorded:
     model_id: str
     experiment_id: str
     views: Mapping[str, str]
+    amended: bool = False
 
 
 def record(
@@ -68,6 +72,9 @@ def record(
     lock: Mapping[str, str],
 ) -> Recorded:
     """Record the workspace's result from its reports, unless it is recorded already.
+
+    One that was recorded without a commit, or with local changes, and is made again from a clean one, is said
+    to be of that one from then on.
 
     Parameters
     ----------
@@ -97,7 +104,8 @@ def record(
             written = writer.write(mark, outcomes, flow_run_id)
             client.set_tag(written, FINISHED, "true")
             return _recorded(client, root, client.get_run(written), existing=False)
-        return _recorded(client, root, known, existing=True)
+        amended = amend_origin(client, root, known, _nested(client, known))
+        return _recorded(client, root, known, existing=True, amended=amended)
 
 
 def tag_run(root: Path, run_id: str, tags: Mapping[str, str]) -> None:
@@ -157,7 +165,9 @@ def _nested(client: MlflowClient, run: Run) -> list[Run]:
     return list(client.search_runs([run.info.experiment_id], where, max_results=PAGE))
 
 
-def _recorded(client: MlflowClient, root: Path, run: Run, *, existing: bool) -> Recorded:
+def _recorded(
+    client: MlflowClient, root: Path, run: Run, *, existing: bool, amended: bool = False
+) -> Recorded:
     runs = {nested.data.tags["espalier.model"]: nested.info.run_id for nested in _nested(client, run)}
     experiment, base = run.info.experiment_id, links.server(root)
     return Recorded(
@@ -172,4 +182,5 @@ def _recorded(client: MlflowClient, root: Path, run: Run, *, existing: bool) -> 
             "charts": links.runs_page(base, experiment, CHARTS, chart=True),
             "compare": links.compare_page(base, [experiment], [runs[name] for name in MODELS]),
         },
+        amended=amended,
     )

@@ -146,10 +146,13 @@ def test_a_champion_made_by_hand_is_noticed_and_kept(challenged):
     assert [entry["action"] for entry in told(project)["entries"]] == ["by hand", "promote"]
 
 
-def test_a_result_that_no_commit_can_make_again_is_refused(project):
+def test_a_result_is_refused_until_a_commit_has_made_it(project):
     ended = project.espalier("promote", check=False)
     assert ended.returncode == 4
     assert "no git commit is recorded" in ended.stdout
+    assert set(project.run().values()) == {"skipped"}
+    lineage = next(c for c in judged(project, code=4)["decision"]["checks"] if c["name"] == "lineage")
+    assert lineage["outcome"] == "passed"
 
 
 SCHEDULED = """

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,78 @@ def test_a_result_whose_stored_model_was_deleted_is_recorded_anew(workspace: Pat
     open_client(workspace).delete_logged_model(first.model_id)
     second = _record(workspace, lock)
     assert (second.existing, second.model_id == first.model_id) == (False, False)
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def _commit(root: Path) -> str:
+    _git(root, "add", "params.yaml", "dvc.lock")
+    _git(root, "commit", "-q", "-m", "As it is")
+    return _git(root, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(workspace: Path) -> Path:
+    """The workspace in a Git repository without a commit."""
+    _git(workspace, "init", "-q")
+    (workspace / "dvc.lock").write_text("first")
+    return workspace
+
+
+def _origins(root: Path, found: Recorded) -> set[tuple[str, str]]:
+    client = open_client(root)
+    tags = [client.get_run(run).data.tags for run in (found.run_id, *found.runs.values())]
+    return {(held.get("mlflow.source.git.commit", ""), held["espalier.git_dirty"]) for held in tags}
+
+
+def test_a_result_recorded_without_a_commit_gets_the_clean_one_that_makes_it_again(
+    repository: Path, lock: Lock
+) -> None:
+    first = _record(repository, lock)
+    assert _origins(repository, first) == {("", "false")}
+    (repository / "dvc.lock").write_text("second")
+    commit = _commit(repository)
+    again, client = _record(repository, lock), open_client(repository)
+    assert (again.run_id, again.existing, again.amended) == (first.run_id, True, True)
+    assert _origins(repository, again) == {(commit, "false")}
+    assert f"- git: `{commit}`" in client.get_run(first.run_id).data.tags["mlflow.note.content"]
+    kept = client.download_artifacts(first.run_id, "dvc.lock", str(repository))
+    assert Path(kept).read_text() == "second"
+
+
+def test_a_result_recorded_with_local_changes_gets_the_commit_that_has_them(
+    repository: Path, lock: Lock
+) -> None:
+    before = _commit(repository)
+    text = (repository / "params.yaml").read_text()
+    (repository / "params.yaml").write_text(f"{text}# another recipe\n")
+    first = _record(repository, lock)
+    assert _origins(repository, first) == {(before, "true")}
+    assert not _record(repository, lock).amended
+    after = _commit(repository)
+    assert _origins(repository, _record(repository, lock)) == {(after, "false")}
+
+
+def test_a_result_keeps_the_clean_commit_that_it_has(repository: Path, lock: Lock) -> None:
+    before = _commit(repository)
+    _record(repository, lock)
+    (repository / "dvc.lock").write_text("second")
+    _commit(repository)
+    again = _record(repository, lock)
+    assert (again.existing, again.amended) == (True, False)
+    assert _origins(repository, again) == {(before, "false")}
+
+
+def test_the_registered_version_names_the_commit_that_was_found_later(repository: Path, lock: Lock) -> None:
+    params, client = load_params(repository), open_client(repository)
+    number = register(repository, params, _record(repository, lock)).version
+    assert "git:" not in client.get_model_version("testbed", number).description
+    commit = _commit(repository)
+    assert register(repository, params, _record(repository, lock)).version == number
+    assert f"- git: `{commit}`" in client.get_model_version("testbed", number).description
 
 
 def _changed(root: Path, name: str, **values: Any) -> None:
