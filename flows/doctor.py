@@ -96,7 +96,7 @@ def _dvc(root: Path) -> Iterator[Check]:
         busy = versioning.busy(root)
         yield Check("dvc locks", not busy, busy or "free", "wait, or end that process and run again")
         place = versioning.remote(root)
-        yield Check("remote", place is not None, place or "none set", "dvc remote add -d NAME URL")
+        yield Check("remote", place is not None, place or "none set", "espalier remote URL")
     except EspalierError as error:
         yield Check("dvc", False, str(error), "see https://dvc.org/doc/user-guide/troubleshooting")
 

@@ -13,8 +13,11 @@ import pandas as pd
 from tasks.data.encoding import encode, required_columns
 from tasks.data.plan import NumericPlan
 from tasks.data.target import TargetPlan
+from tasks.formats import Format
 
 __all__ = ["Cleaner", "select_outputs"]
+
+FORMAT = Format("the cleaner", 1, {0: dict})
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +61,13 @@ class Cleaner:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain JSON form."""
-        return {"encoding": self.encoding, "plan": self.plan.to_dict(), "target": self.target.to_dict()}
+        parts = {"encoding": self.encoding, "plan": self.plan.to_dict(), "target": self.target.to_dict()}
+        return FORMAT.stamp(parts)
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Cleaner:
-        """Rebuild from `to_dict`."""
+        """Rebuild from `to_dict`; EspalierError where the format is a newer one."""
+        document = FORMAT.current(document)
         return cls(
             document["encoding"],
             NumericPlan.from_dict(document["plan"]),

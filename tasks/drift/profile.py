@@ -17,11 +17,12 @@ from tasks.drift.answers import Mistakes, answer_parts
 from tasks.drift.columns import Column, Counted, counted, counted_from_dict
 from tasks.drift.counted import Bins
 from tasks.drift.space import Space
+from tasks.formats import Format
 from tasks.reduction.reduction import Affine
 
 __all__ = ["DISTANCE", "ERROR", "Known", "Limit", "Profile", "column_entries", "fit_profile"]
 
-VERSION = 1
+FORMAT = Format("the profile of the training rows", 1)
 Array = npt.NDArray[Any]
 ERROR, DISTANCE = "reconstruction error", "distance from the centre"
 NOT_NEWS = 0.99  # share of rows whose reconstruction error is no news, where there are rows enough to tell
@@ -103,7 +104,7 @@ class Profile:
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the arrays, as plain JSON."""
         return {
-            "version": VERSION,
+            "version": FORMAT.version,
             "target": self.target,
             "labels": None if self.labels is None else list(self.labels),
             "threshold": self.threshold,
@@ -126,6 +127,7 @@ class Profile:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> Profile:
         """Rebuild from `to_dict` and `arrays`."""
+        document = FORMAT.current(document)
         labels = document["labels"]
         return cls(
             target=document["target"],

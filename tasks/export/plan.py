@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.formats import Format
+
 if TYPE_CHECKING:
     from tasks.data.cleaner import Cleaner
     from tasks.models.graph import Graph
 
-__all__ = ["VERSION", "serving_plan"]
+__all__ = ["FORMAT", "serving_plan"]
 
-VERSION = 1
+FORMAT = Format("the serving plan", 1)
 
 
 def serving_plan(cleaner: Cleaner, graph: Graph, threshold: float | None) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def serving_plan(cleaner: Cleaner, graph: Graph, threshold: float | None) -> dic
     narrow = cleaner.select([names[name] for name in graph.columns])
     target = cleaner.target
     return {
-        "version": VERSION,
+        "version": FORMAT.version,
         "task": target.kind,
         "encoding": narrow.encoding,
         "columns": list(graph.columns),

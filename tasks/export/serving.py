@@ -27,6 +27,9 @@ __all__ = ["Predictor", "ServedModel", "load_encoding"]
 
 Encode = Callable[[pd.DataFrame, dict[str, Any]], Any]
 CHUNK = 16_384
+PLAN = 1
+"""Format of serving.json."""
+
 LABEL_TYPES: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
@@ -45,10 +48,13 @@ class Predictor:
 
     @classmethod
     def load(cls, model: Path, plan: Path, encode: Encode) -> Predictor:
-        """Read ``model.onnx`` and ``serving.json`` of an export."""
+        """Read ``model.onnx`` and ``serving.json`` of an export; ValueError: of another format."""
         ort.disable_telemetry_events()
+        known = json.loads(plan.read_text(encoding="utf-8"))
+        if known["version"] != PLAN:
+            raise ValueError(f"{plan}: of format {known['version']}, and the code beside it reads {PLAN}")
         session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-        return cls(session, json.loads(plan.read_text(encoding="utf-8")), encode)
+        return cls(session, known, encode)
 
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities (n, K), or the predictions (n,) of a regression.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.errors import EspalierError
+from tasks.formats import Format
 from tasks.models.dependencies import cut
 from tasks.models.factored import ranks, set_ranks
 from tasks.models.graph import Graph
@@ -20,14 +21,14 @@ from tasks.models.zoo import FAMILIES, seeded
 
 __all__ = ["from_spec", "network_from_spec", "network_spec", "replay", "to_spec"]
 
-VERSION = 1
+FORMAT = Format("the model", 1)
 _PLAIN: dict[str, type[nn.Module]] = {"Identity": nn.Identity, "Flatten": nn.Flatten, "ReLU": nn.ReLU}
 
 
 def to_spec(graph: Graph) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Take a graph apart: a JSON-able spec of its architecture, and its tensors by name."""
     spec = {
-        "version": VERSION,
+        "version": FORMAT.version,
         "task": graph.task,
         "labels": None if graph.labels is None else list(graph.labels),
         "columns": list(graph.columns),
@@ -50,12 +51,9 @@ def from_spec(spec: Mapping[str, Any], tensors: Mapping[str, Tensor], root: Path
     Raises
     ------
     EspalierError
-        When the spec has another version, or a user's builder no longer gives the network that was saved.
+        When the spec is of another format, or a user's builder no longer gives the network that was saved.
     """
-    if spec.get("version") != VERSION:
-        raise EspalierError(
-            f"model spec version {spec.get('version')!r} is not {VERSION}; train the model again"
-        )
+    spec = FORMAT.current(spec)
     graph = Graph(
         spec["columns"],
         _chain(spec["preprocess"], tensors, "preprocess"),

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.data.plan import NumericPlan
+from tasks.formats import Format
 from tasks.reduction.cells import place, shrink
 
 __all__ = ["Affine", "Array", "Reduction", "encode"]
+
+FORMAT = Format("the reduction", 1)
 
 Array: TypeAlias = NDArray[Any]
 Affine: TypeAlias = tuple[Array, Array]
@@ -110,7 +113,7 @@ class Reduction:
     def to_dict(self) -> dict[str, Any]:
         """Everything but the arrays, as plain JSON."""
         return {
-            "version": 1,
+            "version": FORMAT.version,
             "method": self.method,
             "shape": list(self.shape),
             "kept": None if self.kept is None else list(self.kept),
@@ -135,7 +138,8 @@ class Reduction:
 
     @classmethod
     def from_dict(cls, spec: Mapping[str, Any], arrays: Mapping[str, Array]) -> Reduction:
-        """Rebuild what `to_dict` and `arrays` took apart."""
+        """Rebuild what `to_dict` and `arrays` took apart; EspalierError where the format is a newer one."""
+        spec = FORMAT.current(spec)
         return cls(
             method=spec["method"],
             shape=tuple(spec["shape"]),

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.errors import EspalierError
+from tasks.export.plan import FORMAT
 from tasks.scoring.chunks import Cells
 from tasks.scoring.faults import faults
 
@@ -63,7 +64,7 @@ class Served:
         self.digest = _digest([*files, folder / "serving.py"])
         self._code, self._encoding = _code(folder / "serving.py"), _code(files[2])
         self.predictor: Any = self._code.Predictor.load(files[0], files[1], self._encoding.encode)
-        self.plan: Mapping[str, Any] = self.predictor.plan
+        self.plan: Mapping[str, Any] = FORMAT.current(self.predictor.plan)
         self.required: tuple[str, ...] = tuple(entry["source"] for entry in self.plan["encoding"]["columns"])
         self.missing: tuple[str, ...] = tuple(self.plan["encoding"].get("missing", ()))
 

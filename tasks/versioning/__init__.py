@@ -6,6 +6,7 @@ from tasks.versioning.content import (
     absent,
     checkout,
     lock_hashes,
+    presence,
     push,
     refresh_source,
     remote,
@@ -13,6 +14,7 @@ from tasks.versioning.content import (
 )
 from tasks.versioning.exchange import Offer, collect, offer
 from tasks.versioning.plan import plan
+from tasks.versioning.remotes import Remote, set_remote, shown_remote
 from tasks.versioning.repository import (
     busy,
     init_workspace,
@@ -28,6 +30,7 @@ from tasks.versioning.worktree import worktree
 
 __all__ = [
     "Offer",
+    "Remote",
     "Run",
     "StageOutcome",
     "absent",
@@ -41,6 +44,7 @@ __all__ = [
     "lock_hashes",
     "offer",
     "plan",
+    "presence",
     "push",
     "record_run",
     "refresh_source",
@@ -48,6 +52,8 @@ __all__ = [
     "run_stage",
     "run_that_made",
     "runs",
+    "set_remote",
+    "shown_remote",
     "snapshot",
     "source_changed",
     "stage_graph",

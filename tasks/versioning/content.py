@@ -9,7 +9,7 @@ from dvc.repo import lock_repo
 
 from tasks.artifacts import Layout, read_json, write_json
 from tasks.config import Params
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, masked
 from tasks.versioning.lockfile import read_lock
 from tasks.versioning.repository import opened, reopened
 
@@ -18,6 +18,7 @@ __all__ = [
     "checkout",
     "described_source",
     "lock_hashes",
+    "presence",
     "push",
     "refresh_source",
     "remote",
@@ -65,11 +66,29 @@ def checkout(root: Path) -> None:
 
 def absent(root: Path) -> int:
     """Count the files of the current result that the default remote lacks; all of them without a remote."""
+    return presence(root)[1]
+
+
+def presence(root: Path) -> tuple[int, int]:
+    """Count the files of the current result, and those of them that the default remote lacks.
+
+    Raises
+    ------
+    EspalierError
+        When the remote cannot be reached.
+    """
     with reopened(root) as repo, lock_repo(repo):
         wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
         if not repo.config["core"].get("remote"):
-            return len(wanted)
-        return len(wanted - set(repo.cloud.get_remote_odb().oids_exist(sorted(wanted))))
+            return len(wanted), len(wanted)
+        try:
+            held = set(repo.cloud.get_remote_odb().oids_exist(sorted(wanted)))
+        except OSError as error:
+            raise EspalierError(
+                f"the DVC remote cannot be reached ({masked(str(error))}); check its address, your rights "
+                "and credentials"
+            ) from error
+    return len(wanted), len(wanted - held)
 
 
 def remote(root: Path) -> str | None:

@@ -17,10 +17,10 @@ from ruamel.yaml import YAML
 from tasks.errors import EspalierError
 from tasks.versioning.repository import reopened
 
-__all__ = ["Offer", "collect", "offer"]
+__all__ = ["OPEN_SETTINGS", "Offer", "collect", "offer"]
 
 _REMOTE = "storage"
-_PASSED_ON = frozenset(
+OPEN_SETTINGS = frozenset(
     {
         "url",
         "endpointurl",
@@ -101,7 +101,7 @@ def _put(repo: Repo, path: str) -> str:
 
 def _without_credentials(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Keep what says where a remote is."""
-    kept = {key: value for key, value in settings.items() if key in _PASSED_ON and value is not None}
+    kept = {key: value for key, value in settings.items() if key in OPEN_SETTINGS and value is not None}
     parts = urlsplit(str(kept["url"]))
     if parts.scheme and parts.password is not None:
         user, _, host = parts.netloc.rpartition("@")

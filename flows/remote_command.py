@@ -1,0 +1,62 @@
+"""What `espalier remote` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from flows.terminal import quiet_dvc
+from tasks import versioning
+from tasks.errors import EspalierError
+
+__all__ = ["change", "show"]
+
+Say = Callable[[str], object]
+
+
+def show(root: Path, say: Say) -> None:
+    """Say where the default remote is, and how much of the current result is there.
+
+    Raises
+    ------
+    EspalierError
+        Without one, or when it cannot be reached.
+    """
+    quiet_dvc()
+    found = versioning.shown_remote(root)
+    if found is None:
+        raise EspalierError(f"{root.name}: no DVC remote is set; `espalier remote URL` sets one")
+    _name(found, say)
+    wanted, missing = versioning.presence(root)
+    say(f"          {wanted - missing} of {wanted} files of the current result are there")
+    if missing:
+        say("Next      dvc push")
+
+
+def change(root: Path, url: str, settings: Sequence[str], started_in: Path, say: Say) -> None:
+    """Set the default remote once it has kept a probe, and say what is left to do.
+
+    Raises
+    ------
+    EspalierError
+        When it cannot be used; nothing is changed then.
+    """
+    quiet_dvc()
+    found = versioning.set_remote(root, url, dict(_pair(word) for word in settings), started_in)
+    _name(found, say)
+    say("          an object was written, read back and removed")
+    say("Next      git add .dvc/config && git commit -m 'Shared DVC remote'")
+    say("          dvc push --all-commits --run-cache    # what is here already goes there")
+
+
+def _name(found: versioning.Remote, say: Say) -> None:
+    say(f"{found.name:10}{found.url}")
+    if found.private:
+        say("          inside this workspace: no other clone reads it")
+
+
+def _pair(word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise EspalierError(f"--set {word}: write KEY=VALUE")
+    return key.strip().lower(), value.strip()
