@@ -12,11 +12,12 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from flows.embedded import answers, free_port
+from flows.asking import answers, require_welcome
+from flows.embedded import free_port
 from flows.ui import MLFLOW_PORT, PREFECT_PORT
 from tasks import versioning
 from tasks.config import load_params
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, masked
 
 __all__ = ["Check", "examine"]
 
@@ -105,6 +106,10 @@ def _prefect() -> Check:
     url = os.environ.get("PREFECT_API_URL")
     if not url:
         return Check("prefect at", True, "embedded: started with each run")
+    try:
+        require_welcome(url)
+    except EspalierError as error:
+        return Check("prefect at", False, masked(url), str(error))
     return Check("prefect at", answers(url), url, "start that server, or unset PREFECT_API_URL")
 
 
@@ -116,9 +121,10 @@ def _mlflow(root: Path) -> Check:
         tracking.require_usable(root)
     except EspalierError as error:
         served = os.environ.get("MLFLOW_TRACKING_URI")
-        remedy = "start that server, or unset MLFLOW_TRACKING_URI" if served else "move that file away"
+        known = "start that server, give it what it asks for, or unset MLFLOW_TRACKING_URI"
+        remedy = known if served else "move that file away"
         return Check("mlflow at", False, str(error), remedy)
-    return Check("mlflow at", True, uri)
+    return Check("mlflow at", True, masked(uri))
 
 
 def _port(name: str, port: int) -> Check:

@@ -13,16 +13,15 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from flows.asking import answers, require_welcome
 from tasks.errors import EspalierError
 
-__all__ = ["EmbeddedServer", "answers", "free_port", "main"]
+__all__ = ["EmbeddedServer", "free_port", "main"]
 
 _GRACE_SECONDS = 10.0
 
@@ -36,15 +35,6 @@ def free_port(preferred: int = 0) -> int:
         except OSError:
             return free_port()
         return int(probe.getsockname()[1])
-
-
-def answers(api_url: str, seconds: float = 2.0) -> bool:
-    """Say whether a Prefect API answers at `api_url`."""
-    try:
-        with urllib.request.urlopen(f"{api_url.rstrip('/')}/health", timeout=seconds) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 class EmbeddedServer:
@@ -80,7 +70,7 @@ class EmbeddedServer:
         Raises
         ------
         EspalierError
-            When it ended, or did not answer in time.
+            When it ended, did not answer in time, or was told to ask for credentials that we lack.
         """
         assert self._process is not None
         until = time.monotonic() + seconds
@@ -91,6 +81,7 @@ class EmbeddedServer:
                     "`espalier doctor` checks the installed versions"
                 )
             time.sleep(0.05)
+        require_welcome(self.api_url)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -55,7 +55,7 @@ def _use_stack(root: Path) -> None:
     note = root / ".espalier" / "stack.json"
     if not note.exists():
         return
-    from flows.embedded import answers
+    from flows.asking import answers
     from flows.services import mlflow_answers
     from flows.stack import read
 

@@ -21,7 +21,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
-from flows.embedded import answers, free_port
+from flows.asking import answers, require_welcome
+from flows.embedded import free_port
 from flows.services import prefect_server, project
 from flows.stack import read
 from flows.ui import PREFECT_PORT, start_server, stop_server
@@ -79,6 +80,7 @@ def _server(root: Path, say: Callable[[str], object]) -> Iterator[None]:
                     f"no Prefect server answers at {api_url}; `espalier doctor` looks further"
                 )
             time.sleep(0.1)
+        require_welcome(api_url)
         say(f"Prefect      {service.shown}")
         with temporary_settings({PREFECT_API_URL: api_url}):
             yield

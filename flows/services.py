@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import urllib.error
@@ -11,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.embedded import answers
+from flows.asking import answers, asked
 from tasks.errors import EspalierError
 
 __all__ = [
@@ -144,23 +143,15 @@ def _seen(api_url: str, name: str, began: float) -> bool:
     """Say whether the server has heard from the worker since it began, and not long ago."""
     from datetime import datetime
 
-    for worker in _asked(f"{api_url}/work_pools/{POOL}/workers/filter", {}) or []:
+    try:
+        workers = asked(f"{api_url}/work_pools/{POOL}/workers/filter", {}, _SECONDS)
+    except (urllib.error.URLError, OSError):
+        return False  # no server, or it does not know the pool
+    for worker in workers:
         heard = worker.get("last_heartbeat_time")
         if worker["name"] == name and worker["status"] == "ONLINE" and heard:
             return datetime.fromisoformat(heard).timestamp() >= began
     return False
-
-
-def _asked(url: str, body: object | None = None) -> list[dict[str, str]] | None:
-    """Return what the server answers, None where it does not know the thing."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as response:
-            found: list[dict[str, str]] = json.load(response)
-            return found
-    except (urllib.error.URLError, OSError):
-        return None
 
 
 def mlflow_answers(url: str) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from flows.embedded import EmbeddedServer, answers
+from flows.asking import answers, require_welcome
+from flows.embedded import EmbeddedServer
 from flows.terminal import quiet_dvc
 from tasks.errors import EspalierError
 
@@ -38,9 +39,11 @@ def server() -> AbstractContextManager[EmbeddedServer | None]:
     Raises
     ------
     EspalierError
-        When the one that is set does not answer.
+        When the one that is set does not answer, or does not let us in.
     """
     api_url = os.environ.get("PREFECT_API_URL")
+    if api_url:
+        require_welcome(api_url)
     if api_url and not os.environ.get("PREFECT_API_KEY") and not answers(api_url, 10.0):
         raise EspalierError(
             f"PREFECT_API_URL: no Prefect server answers at {api_url}; start it, or unset the variable "

@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from flows import services
+from flows.asking import require_welcome
 from flows.embedded import free_port
 from flows.services import Service, Started
 from flows.ui import MLFLOW_PORT, PREFECT_PORT
@@ -80,6 +81,7 @@ def up(root: Path, say: Callable[[str], object]) -> None:
     with _held(root):
         stack = _addressed(read(root))
         stack = _ensured(root, stack, _servers(root, stack))
+        require_welcome(stack.prefect)  # else the worker is never heard of
         stack = _ensured(root, stack, services.attendants(root, stack.prefect))  # the worker makes its pool
         mark = hashlib.sha256(settings.read_bytes()).hexdigest()
         if stack.deployed != mark:

@@ -6,18 +6,17 @@ told by a flow, which would be late too, nor by the server when it is what is mi
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flows.alerts import alert
+from flows.asking import asked
 
 __all__ = ["Watch", "main"]
 
@@ -70,14 +69,8 @@ class Watch:
         self.told = {run["id"] for run in late}
 
     def _late(self) -> list[dict[str, Any]]:
-        request = urllib.request.Request(
-            f"{self.api_url}/flow_runs/filter",
-            json.dumps(_LATE).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=_EVERY_SECONDS) as response:
-            found: list[dict[str, Any]] = json.load(response)
-            return found
+        found: list[dict[str, Any]] = asked(f"{self.api_url}/flow_runs/filter", _LATE, _EVERY_SECONDS)
+        return found
 
 
 def _ticks() -> Iterable[None]:

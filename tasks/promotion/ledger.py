@@ -152,7 +152,7 @@ class Ledger:
             Seconds that it may wait for a person, besides its own work.
         """
         now = {"model": self.name, "action": action, "state": "open", "version": version, "why": why}
-        place = {"host": socket.gethostname(), "process": _process(os.getpid())}
+        place = {"host": _machine(), "process": _process(os.getpid())}
         place["until"] = str(round(time.time() + LONG + waits))
         own = {_TAG + key: value for key, value in (now | place).items()}
         tags = origin_tags(self.root, "espalier", flow_run_id) | own
@@ -218,7 +218,7 @@ class Ledger:
     def _abandoned(self, run: Run) -> bool:
         """Tell whether whoever opened an entry is gone."""
         tags = run.data.tags
-        if tags.get(f"{_TAG}host") == socket.gethostname():
+        if tags.get(f"{_TAG}host") == _machine():
             own: str = tags.get(f"{_TAG}process", "")
             return _process(int(own.partition("@")[0] or 0)) != own
         return time.time() > float(tags.get(f"{_TAG}until", 0))
@@ -227,6 +227,14 @@ class Ledger:
         """Return entries whose process is gone before they were completed, the oldest first."""
         runs = self._runs("attributes.status = 'RUNNING'")
         return [self._entry(run) for run in reversed(runs) if self._abandoned(run)]
+
+
+def _machine() -> str:
+    """Name where a process's number means something: machines, and containers of one, may share a name."""
+    own = [Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")]
+    began = own[0].read_text().strip() if own[0].exists() else f"{psutil.boot_time():.0f}"
+    space = str(own[1].readlink()) if own[1].exists() else ""
+    return " ".join([socket.gethostname(), began, space]).strip()
 
 
 def _process(pid: int) -> str:

@@ -7,16 +7,16 @@ import logging
 import os
 import sqlite3
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tasks.artifacts import Layout
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, masked
+from tasks.tracking.access import NOT_LOST, USER, refused, require_answer
 from tasks.tracking.journal import end_log, start_log, written_ahead
 
 if TYPE_CHECKING:
@@ -39,10 +39,8 @@ __all__ = [
     "user",
 ]
 
-TIMEOUT = 5.0
 REQUESTS_AT_ONCE = 4
 KIND = {"mlflow.experimentKind": "custom_model_development"}
-KEPT = "Nothing computed is lost:"
 
 
 def _folder(root: Path) -> Path:
@@ -75,16 +73,17 @@ def prepare(root: Path, name: str | None = None) -> str:
 
 
 def require_usable(root: Path) -> None:
-    """Ask a server for its health, look into a database: without MLflow, which would retry for minutes.
+    """Ask a server for little, look into a database: without MLflow, which would retry for minutes.
 
     Raises
     ------
     EspalierError
-        When the server does not answer, or the workspace's database is broken; that it is missing is fine.
+        When the server does not answer or lets us in no further, or the workspace's database is broken; that
+        it is missing is fine.
     """
     uri = tracking_uri(root)
     if urlsplit(uri).scheme in ("http", "https"):
-        _require_answer(uri)
+        require_answer(uri)
     elif uri == _own_database(root):
         _require_database(_folder(root) / "mlflow.db")
 
@@ -150,11 +149,19 @@ def reported(root: Path) -> Iterator[None]:
     try:
         yield
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        uri = masked(tracking_uri(root))
+        if (status := _status(error)) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise EspalierError(refused(uri, status)) from error
+        reason = masked((str(error).strip() or type(error).__name__).splitlines()[0])
         raise EspalierError(
-            f"MLflow at {tracking_uri(root)} failed: {reason}. {KEPT} "
-            "put that right, then run again to record it"
+            f"MLflow at {uri} failed: {reason}. {NOT_LOST} put that right, then run again to record it"
         ) from error
+
+
+def _status(error: Exception) -> int:
+    """Return the HTTP status that a failure came from; 0 where it came from none."""
+    asked = getattr(error, "get_http_status_code", None)  # MLflow's own
+    return int(asked() if asked else getattr(getattr(error, "response", None), "status_code", 0))
 
 
 @contextmanager
@@ -214,25 +221,13 @@ def end_server(root: Path) -> None:
 
 
 def user() -> str:
-    """Return the name shown as 'created by'."""
+    """Return the name shown as 'created by': whom an MLflow server knows us as, else this machine's user."""
+    if name := os.environ.get(USER):
+        return name
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
-
-
-def _require_answer(uri: str) -> None:
-    try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=TIMEOUT):
-            return
-    except urllib.error.HTTPError:
-        return
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise EspalierError(
-            f"MLflow at {uri} does not answer ({reason}). {KEPT} start the server or unset "
-            "MLFLOW_TRACKING_URI, then run again to record it"
-        ) from error
 
 
 def _require_database(path: Path) -> None:

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from flows.asking import answers
 from flows.cli import _guarded
-from flows.embedded import answers, free_port
+from flows.embedded import free_port
 from flows.environment import enter
 from flows.run import _next
 from tasks.config import Params, apply_overrides, load_params

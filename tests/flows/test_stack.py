@@ -120,7 +120,7 @@ def test_the_deployments_are_those_of_the_project_around_the_workspace(tmp_path)
 
 
 def test_a_command_uses_the_servers_that_are_up_and_answer(tmp_path, stack, monkeypatch):
-    from flows import embedded, environment, services
+    from flows import asking, environment, services
 
     for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
@@ -128,7 +128,7 @@ def test_a_command_uses_the_servers_that_are_up_and_answer(tmp_path, stack, monk
     environment._use_stack(tmp_path)
     assert "PREFECT_API_URL" not in os.environ
     assert "MLFLOW_TRACKING_URI" not in os.environ
-    monkeypatch.setattr(embedded, "answers", lambda url, seconds: url == stack.prefect)
+    monkeypatch.setattr(asking, "answers", lambda url, seconds: url == stack.prefect)
     monkeypatch.setattr(services, "mlflow_answers", lambda url: url == stack.mlflow)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:3")
     monkeypatch.setenv("PREFECT_API_URL", "to be removed afterwards")

@@ -147,3 +147,13 @@ def test_on_another_machine_an_entry_is_waited_for_until_its_time_is_up(ledger, 
         later = time.time() + LONG + 3601
         monkeypatch.setattr("time.time", lambda: later)
         assert [entry.id for entry in ledger.interrupted()] == [first]
+
+
+def test_a_machine_of_the_same_name_cannot_tell_whether_an_entry_s_process_is_gone(ledger, monkeypatch):
+    first = ledger.begin("promote", "1", "")
+    with ledger.alone(first):
+        monkeypatch.setattr("psutil.boot_time", lambda: 1.0)
+        monkeypatch.setattr("pathlib.Path.exists", lambda path: False)  # no boot id: as on other systems
+        monkeypatch.setattr("tasks.promotion.ledger._process", lambda pid: "")
+        with pytest.raises(EspalierError, match="under way"), ledger.alone(ledger.begin("promote", "2", "")):
+            pytest.fail("two at once")
