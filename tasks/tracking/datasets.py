@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from tasks.tracking.identity import output_hash
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
-__all__ = ["dataset_inputs", "raw_input"]
+__all__ = ["again", "dataset_inputs", "raw_input"]
 
 CONTEXTS = {"train": "training", "valid": "validation", "test": "evaluation"}
 TYPES = {"number": "double", "category": "string", "text": "string", "date": "string"}
@@ -54,6 +54,21 @@ def raw_input(uri: str, meta: RawMeta, lock: Mapping[str, str]) -> dict[str, Dat
         return {}
     counts = {"num_rows": meta.rows, "features": len(meta.columns)}
     return {"raw": _input(f"{_name(uri)}-raw", digest, path, "raw", counts, meta)}
+
+
+def again(inputs: Sequence[DatasetInput]) -> list[DatasetInput]:
+    """Return data sets that another run of the experiment has brought, to be sent by name and digest alone.
+
+    MLflow keeps schema and profile of the first; of hundreds of columns they outweigh all else of a run.
+    """
+    from mlflow.entities import Dataset, DatasetInput
+
+    found = []
+    for one in inputs:
+        data = one.dataset
+        short = Dataset(data.name, data.digest, data.source_type, data.source)
+        found.append(DatasetInput(short, one.tags))
+    return found
 
 
 def _name(uri: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.artifacts import Layout, read_json
+from tasks.config import AFTER_STAGES
 from tasks.evaluation.reports import REPORTS, Reports
 from tasks.metrics.table import METRICS
 from tasks.search.config import recovery_epochs
@@ -166,7 +167,7 @@ def read_facts(layout: Layout, params: Params) -> Facts:
 
 def flat_parameters(params: Params) -> dict[str, Any]:
     """Return every parameter a result depends on by its path; each 'auto' also as PATH.mode."""
-    flat = dict(_flat(params.model_dump(mode="json", by_alias=True, exclude={"study"})))
+    flat = dict(_flat(params.model_dump(mode="json", by_alias=True, exclude=set(AFTER_STAGES))))
     return flat | {f"{key}.mode": value for key, value in flat.items() if value == "auto"}
 
 

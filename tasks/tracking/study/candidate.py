@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate"]
 
 CURVE_POINTS = 16  # every epoch would double the time a study takes to be recorded
-APART = ("registry.", "measure.")  # no candidate differs in them
+APART = ("measure.",)  # no candidate differs in it
 FRONT, REST = "#2e7d32", "#9e9e9e"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.artifacts import Layout, load_raw_meta, read_json
-from tasks.tracking.datasets import dataset_inputs, raw_input
+from tasks.tracking.datasets import again, dataset_inputs, raw_input
 from tasks.tracking.entries import NOTE, log_figures, origin_tags
 from tasks.tracking.facts import flat_parameters, texts
 from tasks.tracking.study.candidate import Candidate
@@ -58,16 +58,19 @@ class Writer:
         candidates, began = self.study.candidates, _now()
         parameters = self.study.parameters  # worked out once, before threads ask for it
 
+        # MLflow fails where two at once bring the same data set: the first to do so goes alone.
+        alone = {candidate.cleans_itself(): place for place, candidate in reversed([*enumerate(candidates)])}
+
         def written(place: int) -> tuple[str, str]:
             candidate = candidates[place]
             inputs = own if candidate.cleans_itself() else data
+            if place not in alone.values():
+                inputs = again(inputs)
             tags = {**origin, "mlflow.parentRunId": parent, "espalier.study": self.study.mark}
             of = parameters[candidate.row.id]
             # MLflow lists the newest first, whichever was written first.
             return candidate.row.id, self._candidate(candidate, tags, of, inputs, began - place)
 
-        # MLflow fails where two at once bring the same data set: the first to do so goes alone.
-        alone = {candidate.cleans_itself(): place for place, candidate in reversed([*enumerate(candidates)])}
         found = dict(map(written, sorted(alone.values())))
         pool = ThreadPoolExecutor(self.at_once)
         try:

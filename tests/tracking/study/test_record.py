@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -107,6 +108,38 @@ def test_all_candidates_share_the_parameters(
     found = _record(workspace, study, lock)
     keys = {frozenset(client.get_run(run).data.params) for run in found.runs.values()}
     assert len(keys) == 1
+
+
+def test_a_candidate_takes_one_batch_and_sends_what_all_share_once(
+    workspace: Path, study: Study, lock: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[str] = []
+    described: list[bool] = []
+    log_batch, log_inputs = MlflowClient.log_batch, MlflowClient.log_inputs
+
+    def batch(self: MlflowClient, run: str, *given: Any, **named: Any) -> Any:
+        batches.append(run)
+        return log_batch(self, run, *given, **named)
+
+    def inputs(self: MlflowClient, run: str, *given: Any, **named: Any) -> None:
+        described.append(any(one.dataset.schema for one in named["datasets"]))
+        log_inputs(self, run, *given, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", batch)
+    monkeypatch.setattr(MlflowClient, "log_inputs", inputs)
+    found = _record(workspace, study, lock)
+    assert sorted(batches) == sorted([found.run_id, *found.runs.values()])
+    assert sum(described[:-1]) == 1  # the last is the study's own
+
+
+def test_every_candidate_shows_the_columns_of_its_data(
+    workspace: Path, study: Study, lock: Lock, client: MlflowClient
+) -> None:
+    found = _record(workspace, study, lock)
+    for run in found.runs.values():
+        for entry in client.get_run(run).inputs.dataset_inputs:
+            assert "mlflow_colspec" in entry.dataset.schema
+            assert {tag.key for tag in entry.tags} == {"mlflow.data.context"}
 
 
 def test_the_front_is_coloured_and_tagged(
