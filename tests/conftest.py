@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")  # a busy machine is no fault of the code
 
+# Here, for conftests of folders that are named on the command line import torch before `pytest_configure`.
+os.environ["OMP_NUM_THREADS"] = "1"  # on busy cores threads that wait for each other take seconds for nothing
+
 HOME = pytest.StashKey[Path]()
 
 
