@@ -50,7 +50,7 @@ def compress(root: Path = Path(), because: str = "", hours: float = 12.0) -> Sta
     root = Path(root).resolve()
     enter(root)
     with versioning.workspace_lock(root, name="scheduled.lock"), noted(root, flow_run.id, "scheduled_run"):
-        last = versioning.latest_run(root)
+        last = pipeline.last_run(root)
         reasons = [because] if because else []
         reasons += pipeline.what_changed(root, last)
         if last and not reasons:

@@ -39,6 +39,7 @@ __all__ = [
     "clean",
     "evaluate",
     "fetch",
+    "last_run",
     "measure",
     "prune",
     "push",
@@ -231,6 +232,13 @@ def _announce(registered: Registered, recorded: Recorded) -> None:
     emit("espalier.challenger", registered.name, payload)
 
 
+@task(name="last run", timeout_seconds=900, **NETWORK)
+def last_run(root: Path) -> versioning.Run | None:
+    """Return the workspace's last recorded run, on this machine or, where runs are shared, another."""
+    versioning.fetch_others(root)
+    return versioning.latest_run(root)
+
+
 @task(name="what changed", timeout_seconds=3600, **NETWORK)
 def what_changed(root: Path, last: versioning.Run | None) -> tuple[str, ...]:
     """Say what differs from the last recorded run; reading the source may cross a network."""
@@ -239,7 +247,7 @@ def what_changed(root: Path, last: versioning.Run | None) -> tuple[str, ...]:
     return versioning.changes_since(root, load_params(root), last)
 
 
-@task(name="record run", **STAGE)
+@task(name="record run", timeout_seconds=900, **NETWORK)
 def record_run(root: Path, inner: Path, reasons: Sequence[str], facts: Mapping[str, str]) -> versioning.Run:
     """Record what ran as a commit under a ref of its own, and say so in MLflow."""
     from tasks import tracking

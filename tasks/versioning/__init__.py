@@ -23,7 +23,7 @@ from tasks.versioning.repository import (
     status,
     workspace_lock,
 )
-from tasks.versioning.runs import Run, latest_run, record_run, run_that_made, runs, snapshot
+from tasks.versioning.runs import Run, fetch_others, latest_run, record_run, run_that_made, runs, snapshot
 from tasks.versioning.stage import run_stage
 from tasks.versioning.tracked import track
 from tasks.versioning.worktree import worktree
@@ -38,6 +38,7 @@ __all__ = [
     "changes_since",
     "checkout",
     "collect",
+    "fetch_others",
     "init_workspace",
     "kept_open",
     "latest_run",

@@ -11,6 +11,7 @@ from tasks.errors import EspalierError
 
 __all__ = ["git", "top_of"]
 
+_PASSED = ("GIT_CONFIG", "GIT_SSH", "GIT_SSL", "GIT_HTTP", "GIT_ASKPASS", "GIT_TERMINAL_PROMPT")
 _BY = {"GIT_AUTHOR_NAME": "Espalier", "GIT_AUTHOR_EMAIL": "espalier@localhost"}
 _WRITTEN_BY = {name.replace("AUTHOR", "COMMITTER"): value for name, value in _BY.items()}
 
@@ -70,5 +71,5 @@ def top_of(root: Path) -> Path:
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     # A hook's own GIT_DIR or GIT_INDEX_FILE would lead elsewhere.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    passed = {name: value for name, value in os.environ.items() if name.startswith("GIT_CONFIG")}
-    return {**kept, **passed, **_BY, **_WRITTEN_BY, "LC_ALL": "C", **more}
+    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED)}
+    return {"GIT_TERMINAL_PROMPT": "0", **kept, **passed, **_BY, **_WRITTEN_BY, "LC_ALL": "C", **more}

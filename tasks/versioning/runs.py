@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import EspalierError
+from tasks.versioning.elsewhere import fetch_runs, passed_on
 from tasks.versioning.git import git, top_of
 
-__all__ = ["Run", "latest_run", "record_run", "run_that_made", "runs", "snapshot"]
+__all__ = ["Run", "fetch_others", "latest_run", "record_run", "run_that_made", "runs", "snapshot"]
 
 REFS = "refs/espalier/runs"
 _LARGEST = 1_000_000
@@ -63,11 +64,12 @@ def runs(root: Path) -> list[Run]:
 
 
 def run_that_made(root: Path, version: str) -> Run | None:
-    """Return the run that registered ``NAME/NUMBER``; None where no recorded one did."""
+    """Return the run that registered ``NAME/NUMBER``, on this machine or another; None where none did."""
     try:
         top_of(root)
     except EspalierError:
         return None  # no repository, no recorded run
+    fetch_others(root)
     return next((run for run in reversed(runs(root)) if run.facts.get("Version") == version), None)
 
 
@@ -107,7 +109,7 @@ def snapshot(root: Path) -> str:
 
 
 def record_run(root: Path, worktree: Path, subject: str, facts: Mapping[str, str]) -> Run:
-    """Record what the run made in its worktree as the next `refs/espalier/runs/N`.
+    """Record what the run made in its worktree as the next `refs/espalier/runs/N`; once for each flow run.
 
     Parameters
     ----------
@@ -119,6 +121,10 @@ def record_run(root: Path, worktree: Path, subject: str, facts: Mapping[str, str
     facts : mapping
         Told in the commit's message, a line each.
     """
+    flow = facts.get("Flow-run")
+    known = next((run for run in reversed(runs(root)) if flow and run.facts.get("Flow-run") == flow), None)
+    if known:
+        return known
     made = [name for name in _RUN_MADE if (worktree / name).exists()]
     git(worktree, "add", "--force", "--", *made)
     tree = git(worktree, "write-tree").strip()
@@ -127,13 +133,38 @@ def record_run(root: Path, worktree: Path, subject: str, facts: Mapping[str, str
     message = f"{subject}\n\n" + "\n".join(f"{name}: {value}" for name, value in told.items())
     commit = _commit(worktree, tree, [begun], message)
     for _ in range(_ATTEMPTS):
-        number = 1 + max((run.number for run in _all(root)), default=0)
-        try:
-            git(root, "update-ref", f"{REFS}/{number}", commit, "0" * len(commit))
-        except EspalierError:
-            continue  # another workspace's run took the number
-        return Run(number, commit, told)
+        run = Run(1 + max((run.number for run in _all(root)), default=0), commit, told)
+        if _named(root, run):
+            return run
     raise EspalierError(f"{root.name}: the run could not be recorded under {REFS}; see `git fsck`")
+
+
+def _named(root: Path, run: Run) -> bool:
+    """Give a run its number, here and where runs are shared; False when another run took it."""
+    try:
+        git(root, "update-ref", run.ref, run.commit, "0" * len(run.commit))
+    except EspalierError:
+        return False  # another workspace's run
+    kept = False
+    try:
+        kept = passed_on(root, run.commit, run.ref)
+    finally:
+        if not kept:
+            git(root, "update-ref", "-d", run.ref, run.commit)
+    if not kept:
+        fetch_others(root)
+    return kept
+
+
+def fetch_others(root: Path) -> None:
+    """Bring the runs that other machines recorded, where ESPALIER_RUNS_REMOTE says that they are shared.
+
+    Raises
+    ------
+    EspalierError
+        When the remote cannot be read.
+    """
+    fetch_runs(root, REFS, {run.ref: run.commit for run in _all(root)})
 
 
 def _all(root: Path) -> list[Run]:
