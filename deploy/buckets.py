@@ -1,6 +1,6 @@
 """Make the buckets that the arguments name, unless they are there: `python deploy/buckets.py NAME ...`.
 
-Where the store is, and the keys to it, stand in AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+The store's address and the keys to it stand in AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
 """
 
 import sys

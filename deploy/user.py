@@ -1,7 +1,7 @@
 """Add a user to MLflow: `python deploy/user.py NAME`, the new password in NEW_PASSWORD.
 
-The server, and an administrator's name and password, stand in MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME and
-MLFLOW_TRACKING_PASSWORD.
+The server's address, and an administrator's name and password, stand in MLFLOW_TRACKING_URI,
+MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
 """
 
 import os
