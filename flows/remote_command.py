@@ -51,7 +51,7 @@ def change(root: Path, url: str, settings: Sequence[str], started_in: Path, say:
 
 def _name(found: versioning.Remote, say: Say) -> None:
     say(f"{found.name:10}{found.url}")
-    if found.private:
+    if found.place:
         say("          inside this workspace: no other clone reads it")
 
 

@@ -29,7 +29,7 @@ from tasks.errors import EspalierError
 from tasks.files import write_text
 from tasks.layout import Layout
 
-__all__ = ["Stack", "down", "read", "status", "up"]
+__all__ = ["Stack", "down", "foreign_tracking", "read", "status", "stopped", "up"]
 
 _NAMED = {"prefect": "PREFECT_API_URL", "mlflow": "MLFLOW_TRACKING_URI"}
 _GRACE_SECONDS = 15.0
@@ -122,6 +122,38 @@ def status(root: Path) -> tuple[bool, list[str]]:
         for service in known
     ]
     return all(state == "well" for state in states.values()), lines
+
+
+@contextmanager
+def stopped(root: Path, purpose: str) -> Iterator[None]:
+    """Keep the stack down for a block.
+
+    Raises
+    ------
+    EspalierError
+        When something of it is up, or `espalier ui` serves.
+    """
+    from tasks.tracking.links import reached
+
+    with _held(root):
+        stack = read(root)
+        alive = [name for name in (stack.processes if stack else ()) if _lives(stack or Stack("", ""), name)]
+        if alive:
+            raise EspalierError(f"{purpose}: {', '.join(alive)} is up; `espalier down` first, then run again")
+        if "MLFLOW_TRACKING_URI" not in os.environ and (url := reached(root)):
+            raise EspalierError(f"{purpose}: {url} serves the records; end `espalier ui`, then run again")
+        yield
+
+
+def foreign_tracking(root: Path) -> str | None:
+    """Return the address of runs where it is neither the workspace's own database nor the stack's server."""
+    from tasks import tracking
+
+    uri, stack = tracking.tracking_uri(root), read(root)
+    own = {tracking.own_database(root)} | (
+        {stack.mlflow} if stack and "mlflow" not in stack.foreign else set()
+    )
+    return None if uri in own else uri
 
 
 def _addressed(stack: Stack | None) -> Stack:

@@ -34,3 +34,39 @@ def remote(
         remote_command.show(root, typer.echo)
     else:
         remote_command.change(root, url, settings or [], started_in, typer.echo)
+
+
+@app.command(short_help="Save what Git does not have, in one file.")
+def backup(
+    target: Annotated[
+        Path, typer.Argument(metavar="FILE", help="NAME.tar, NAME.tar.gz, or a folder to name one in.")
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    folder: Folder = Path(),
+) -> None:
+    """Save runs, registered versions, their files, flow runs and recorded runs; nothing need be stopped."""
+    started_in = Path.cwd()
+    root = workspace(folder)
+    from flows import keeping_command
+
+    keeping_command.save(root, started_in / target, typer.echo, force=force)
+
+
+@app.command(short_help="Bring back what `backup` saved.")
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="What `espalier backup` made.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Only look whether it is whole, and say what is in it.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace records that are here.")] = False,
+    folder: Folder = Path(),
+) -> None:
+    """Bring a backup into this workspace, or another one; servers have to be stopped."""
+    started_in = Path.cwd()
+    root = workspace(folder)
+    from flows import keeping_command
+
+    if check:
+        keeping_command.look(started_in / source, typer.echo)
+    else:
+        keeping_command.bring_back(root, started_in / source, typer.echo, force=force)

@@ -5,6 +5,7 @@ from tasks.tracking.model import warm_up
 from tasks.tracking.record import Recorded, record, tag_run
 from tasks.tracking.store import (
     end_server,
+    own_database,
     prepare,
     require_usable,
     server_stores,
@@ -20,6 +21,7 @@ __all__ = [
     "Study",
     "compare",
     "end_server",
+    "own_database",
     "prepare",
     "record",
     "record_study",

@@ -34,13 +34,13 @@ def server(root: Path) -> str:
 
     Where neither is, the address that `espalier ui` takes when its port is free.
     """
-    return _reached(root) or LOCAL_SERVER
+    return reached(root) or LOCAL_SERVER
 
 
 def how_to_open(root: Path) -> str:
     """Say what makes the pages open; nothing where a server is there."""
     port = urlsplit(LOCAL_SERVER).port
-    return "" if _reached(root) else f"opens while `espalier ui` runs (it says so where port {port} is taken)"
+    return "" if reached(root) else f"opens while `espalier ui` runs (it says so where port {port} is taken)"
 
 
 @contextmanager
@@ -54,7 +54,8 @@ def served(root: Path, url: str) -> Iterator[None]:
         note.unlink(missing_ok=True)
 
 
-def _reached(root: Path) -> str | None:
+def reached(root: Path) -> str | None:
+    """Return the address at which pages of the workspace answer, None where nobody serves them."""
     uri = tracking_uri(root)
     if urlsplit(uri).scheme in ("http", "https"):
         return uri.rstrip("/")

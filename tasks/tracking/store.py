@@ -28,6 +28,7 @@ __all__ = [
     "experiment_id",
     "many_writes",
     "open_client",
+    "own_database",
     "prepare",
     "quiet",
     "recording",
@@ -49,10 +50,11 @@ def _folder(root: Path) -> Path:
 
 def tracking_uri(root: Path) -> str:
     """Return MLFLOW_TRACKING_URI where it is set, else the SQLite database of the workspace."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or _own_database(root)
+    return os.environ.get("MLFLOW_TRACKING_URI") or own_database(root)
 
 
-def _own_database(root: Path) -> str:
+def own_database(root: Path) -> str:
+    """Return the address of the SQLite database of the workspace."""
     return f"sqlite:///{_folder(root) / 'mlflow.db'}"
 
 
@@ -84,7 +86,7 @@ def require_usable(root: Path) -> None:
     uri = tracking_uri(root)
     if urlsplit(uri).scheme in ("http", "https"):
         require_answer(uri)
-    elif uri == _own_database(root):
+    elif uri == own_database(root):
         _require_database(_folder(root) / "mlflow.db")
 
 
@@ -94,7 +96,7 @@ def open_client(root: Path) -> MlflowClient:
 
     uri = tracking_uri(root)
     require_usable(root)
-    if uri == _own_database(root) and not (_folder(root) / "mlflow.db").exists():
+    if uri == own_database(root) and not (_folder(root) / "mlflow.db").exists():
         _create_database(_folder(root) / "mlflow.db")
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
@@ -105,8 +107,7 @@ def experiment_id(client: MlflowClient, root: Path, name: str) -> str:
 
     found = client.get_experiment_by_name(name)
     if found is None:
-        own = tracking_uri(root).startswith("sqlite:")
-        location = (_folder(root) / "artifacts").as_uri() if own else None
+        location = _beside(tracking_uri(root))
         try:
             return str(client.create_experiment(name, artifact_location=location, tags=KIND))
         except MlflowException as error:
@@ -116,6 +117,12 @@ def experiment_id(client: MlflowClient, root: Path, name: str) -> str:
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
+
+
+def _beside(uri: str) -> str | None:
+    """Return the folder for files beside a SQLite database, whoever's it is; a server has its own."""
+    scheme, _, path = uri.partition(":///")
+    return (Path(path).resolve().parent / "artifacts").as_uri() if scheme == "sqlite" else None
 
 
 def _registered_name(root: Path) -> str:
@@ -179,7 +186,7 @@ def many_writes(root: Path) -> Iterator[int]:
     before the last: what then follows the block is written after all that is in it.
     """
     uri = tracking_uri(root)
-    if uri == _own_database(root):
+    if uri == own_database(root):
         with written_ahead(_folder(root) / "mlflow.db"):
             yield 1
     else:
@@ -190,7 +197,7 @@ def many_writes(root: Path) -> Iterator[int]:
 def shared(root: Path) -> Iterator[None]:
     """Let the workspace's own database be read by a server while runs are written to it, for a block."""
     path = _folder(root) / "mlflow.db"
-    if tracking_uri(root) != _own_database(root) or not start_log(path):
+    if tracking_uri(root) != own_database(root) or not start_log(path):
         yield
         return
     try:
@@ -210,7 +217,7 @@ def server_stores(root: Path) -> tuple[str, str]:
         with reported(root):
             _create_database(path)
     start_log(path)
-    return _own_database(root), (_folder(root) / "artifacts").as_uri()
+    return own_database(root), (_folder(root) / "artifacts").as_uri()
 
 
 def end_server(root: Path) -> None:

@@ -1,6 +1,7 @@
 """Runs stages in this process and records them as `dvc repro` would; the only package that imports dvc."""
 
 from tasks.outcome import StageOutcome
+from tasks.versioning.bundle import bundle, take_runs
 from tasks.versioning.changes import changes_since
 from tasks.versioning.content import (
     absent,
@@ -34,6 +35,7 @@ __all__ = [
     "Run",
     "StageOutcome",
     "absent",
+    "bundle",
     "busy",
     "changes_since",
     "checkout",
@@ -59,6 +61,7 @@ __all__ = [
     "source_changed",
     "stage_graph",
     "status",
+    "take_runs",
     "track",
     "workspace_lock",
     "worktree",

@@ -31,13 +31,13 @@ class Remote:
     ----------
     name, url : str
         As DVC's settings say it, passwords struck out.
-    private : bool
-        Whether it lies in this very workspace, where no other clone reads it.
+    place : Path or None
+        Folder in this very workspace, where no other clone reads it; None: elsewhere.
     """
 
     name: str
     url: str
-    private: bool
+    place: Path | None
 
 
 def shown_remote(root: Path) -> Remote | None:
@@ -80,8 +80,8 @@ def set_remote(root: Path, url: str, settings: Mapping[str, str], started_in: Pa
 
 
 def _described(root: Path, name: str, url: str) -> Remote:
-    private = Path(url).is_absolute() and Path(url).is_relative_to(root)
-    return Remote(name, masked(os.path.relpath(url, root) if private else url), private)
+    inside = Path(url).is_absolute() and Path(url).is_relative_to(root)
+    return Remote(name, os.path.relpath(url, root), Path(url)) if inside else Remote(name, masked(url), None)
 
 
 def _kept(settings: Mapping[str, Any], url: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ _kept: dict[Path, Repo | None] = {}
 
 
 @contextmanager
-def workspace_lock(root: Path, patience: float = 0.0, *, name: str = "lock") -> Iterator[None]:
+def workspace_lock(
+    root: Path, patience: float = 0.0, *, name: str = "lock", what: str = "run"
+) -> Iterator[None]:
     """Hold the workspace for one run; the lock goes with the process that holds it.
 
     Parameters
@@ -45,11 +47,13 @@ def workspace_lock(root: Path, patience: float = 0.0, *, name: str = "lock") -> 
         Seconds to wait for another run.
     name : str
         Which lock: that of runs, or that of `scheduled` ones, of which a whole chain is one.
+    what : str
+        What holds it, for the error.
 
     Raises
     ------
     EspalierError
-        When another run holds it.
+        When another holds it.
     """
     path = Layout(root).state / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +62,7 @@ def workspace_lock(root: Path, patience: float = 0.0, *, name: str = "lock") -> 
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise EspalierError(
-                f"another run (process {holder}) holds workspace {root.name}; wait for it to end"
+                f"another {what} (process {holder}) holds workspace {root.name}; wait for it to end"
             )
         file.truncate(0)
         file.write(str(os.getpid()))

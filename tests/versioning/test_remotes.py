@@ -39,12 +39,12 @@ def test_a_remote_that_keeps_and_gives_back_an_object_becomes_the_default_and_ke
     assert address(root) == found.url == str(tmp_path / "shared")
     assert list((tmp_path / "shared").iterdir()) == []
     assert versioning.shown_remote(root) == found
-    assert not found.private
+    assert found.place is None
 
 
 def test_a_remote_inside_the_workspace_is_written_as_seen_from_it_and_called_private(root):
     found = versioning.set_remote(root, "kept", {}, root)
-    assert found.private
+    assert found.place == root / "kept"
     assert "url = ../kept" in config(root)
     assert address(root) == str(root / "kept")
 

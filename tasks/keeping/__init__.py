@@ -1,0 +1,1 @@
+"""A workspace over the years: saved, brought back, kept small."""
