@@ -17,7 +17,7 @@ app = commands()
 @app.command(short_help="Show the shared DVC remote, or set and check it.")
 def remote(
     url: Annotated[
-        str | None, typer.Argument(metavar="[URL]", help="s3://, gs://, azure://, ssh://, a path, ...")
+        str | None, typer.Argument(metavar="URL", help="s3://..., gs://..., ssh://... or a path.")
     ] = None,
     settings: Annotated[
         list[str] | None,
