@@ -59,7 +59,8 @@ def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -
     ------
     EspalierError
         When there is no challenger, the workspace is not as it was when the challenger was made, or another
-        promotion is under way. Nothing has moved then.
+        promotion is under way: nothing has moved then. Or when a process of `espalier serve-model` does not
+        take the new champion over.
     """
     params = load_params(root)
     with lifecycle.desk(root, params) as desk, desk.pending("promote", None, "", flow_run.id) as pending:
@@ -71,6 +72,8 @@ def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -
         if wanted and approval is None and ask:
             approval = lifecycle.ask_person(decision, params.promote)
         entry = lifecycle.act(desk, pending, decision, approval if wanted else None, wanted=wanted)
+        if entry.moves:
+            lifecycle.confirm_served(root, desk.name, pending.version)
         return Judged(decision, entry, pending.settled, desk.champion())
 
 
@@ -81,7 +84,10 @@ def rollback(root: Path, version: str | None, why: str) -> Entry:
     Raises
     ------
     EspalierError
-        When there is none, it does not answer, or another promotion is under way. Nothing has moved then.
+        When there is none, it does not answer, or another promotion is under way: nothing has moved then. Or
+        when a process of `espalier serve-model` does not take the version over.
     """
     with lifecycle.desk(root, load_params(root)) as desk:
-        return lifecycle.roll_back(desk, version, why)
+        entry = lifecycle.roll_back(desk, version, why)
+        lifecycle.confirm_served(root, desk.name, entry.version)
+        return entry

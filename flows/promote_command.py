@@ -37,7 +37,7 @@ def promote(root: Path, approval: Approval | None, say: Say, *, as_json: bool) -
 
     with stoppable(), server() as embedded, ready(root, (), embedded):
         judged = flow(root, approval, ask=False)
-    for line in [_judged_json(judged)] if as_json else _judged(judged):
+    for line in [_judged_json(judged, root)] if as_json else _judged(judged, root):
         say(line)
     return judged.entry.moves is not None
 
@@ -48,7 +48,12 @@ def rollback(root: Path, version: str | None, why: str, say: Say, *, as_json: bo
 
     with stoppable(), server() as embedded, ready(root, (), embedded):
         entry = flow(root, version, why)
-    say(json.dumps(_plain(entry)) if as_json else f"{entry.action}: {_moves(entry)}")
+    if as_json:
+        say(json.dumps({**_plain(entry), "answering": _answering(root)}))
+        return
+    say(f"{entry.action}: {_moves(entry)}")
+    for line in _served(root):
+        say(line)
 
 
 def history(root: Path, say: Say, *, as_json: bool) -> None:
@@ -72,7 +77,21 @@ def history(root: Path, say: Say, *, as_json: bool) -> None:
         say(f"contradiction: {text}")
 
 
-def _judged(judged: Judged) -> Iterator[str]:
+def _answering(root: Path) -> list[dict[str, str]]:
+    """Where processes of this machine serve the champion, and which version answers there."""
+    from tasks.config import load_params
+    from tasks.serving.notes import answering
+
+    found = answering(root, load_params(root).registry.name, "champion")
+    return [{"url": url, "version": version} for url, version in found]
+
+
+def _served(root: Path) -> Iterator[str]:
+    for each in _answering(root):
+        yield f"Answering   version {each['version']} at {each['url']}"
+
+
+def _judged(judged: Judged, root: Path) -> Iterator[str]:
     for entry in judged.settled:
         yield f"{entry.action} ({entry.state}): {_moves(entry)}"
     yield ""
@@ -82,17 +101,19 @@ def _judged(judged: Judged) -> Iterator[str]:
     yield textwrap.fill(f"{judged.entry.action}: {judged.decision.why}", _WIDTH, subsequent_indent="  ")
     if judged.entry.moves:
         yield f"Champion    version {judged.champion}"
+        yield from _served(root)
     elif judged.decision.verdict != "reject" and judged.entry.action != "declined":
         yield 'Next        a person decides: espalier promote --approve --why "..."'
 
 
-def _judged_json(judged: Judged) -> str:
+def _judged_json(judged: Judged, root: Path) -> str:
     return json.dumps(
         {
             "decision": judged.decision.to_dict(),
             "entry": _plain(judged.entry),
             "settled": [_plain(entry) for entry in judged.settled],
             "champion": judged.champion,
+            "answering": _answering(root),
         }
     )
 

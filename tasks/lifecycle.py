@@ -39,6 +39,7 @@ __all__ = [
     "as_it_was",
     "ask_person",
     "collect_evidence",
+    "confirm_served",
     "decide",
     "desk",
     "examine",
@@ -138,6 +139,14 @@ def roll_back(desk: Desk, version: str | None, why: str) -> Entry:
     """Make an earlier version the champion again."""
     with desk.pending("rollback", version, why, flow_run.id) as pending:
         return desk.rollback(pending)
+
+
+@task(name="confirm served", **STAGE)
+def confirm_served(root: Path, name: str, version: str) -> int:
+    """Wait until each process that serves the champion answers with this version; return how many do."""
+    from tasks.serving.notes import confirm
+
+    return confirm(root, name, "champion", version)
 
 
 def scoring_request(root: Path, **asked: Any) -> Request:

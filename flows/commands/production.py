@@ -1,7 +1,8 @@
-"""Commands of a model's life: promote, rollback, history, predict, monitor."""
+"""Commands of a model's life: promote, rollback, history, predict, serve-model, monitor."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ app = commands()
 
 DRIFT = 3
 """Exit code of `monitor` where there is drift."""
+
+STORE = {"MLFLOW_TRACKING_URI"}
 
 
 @app.command(short_help="Make the challenger the champion, if it has earned it.")
@@ -112,6 +115,31 @@ def predict(
         anew=anew,
         shadow=shadow,
     )
+
+
+@app.command(short_help="Answer requests by the champion until Ctrl-C.")
+def serve_model(
+    folder: Folder = Path(),
+    model: Annotated[
+        str, typer.Option(metavar="M", help="champion, challenger, previous, or a version.")
+    ] = "champion",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="0: a free one.")] = 5001,
+    host: Annotated[str, typer.Option(metavar="ADDR", help="Anyone who reaches it may ask.")] = "127.0.0.1",
+    poll: Annotated[
+        float, typer.Option(min=0.1, metavar="S", help="Seconds between two looks at the alias.")
+    ] = 2.0,
+    max_mb: Annotated[
+        float, typer.Option("--max-mb", min=0.001, metavar="MB", help="Largest body of a request.")
+    ] = 16.0,
+) -> None:
+    """Serve MLflow's scoring app; a new champion takes over without a failed request."""
+    own = {name: value for name in STORE if (value := os.environ.get(name))}
+    root = workspace(folder)
+    for name in STORE - own.keys():  # servers of `espalier up` end with it, this one does not
+        os.environ.pop(name, None)
+    from flows.serve_model import Options, serve_model
+
+    serve_model(root, Options(model, host, port, poll, max_mb), typer.echo)
 
 
 @app.command(short_help="Hold new rows against those the model was made from.")
