@@ -71,7 +71,7 @@ def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -
         wanted = approval_wanted(decision, params.promote)
         if wanted and approval is None and ask:
             approval = lifecycle.ask_person(decision, params.promote)
-        entry = lifecycle.act(desk, pending, decision, approval if wanted else None, wanted=wanted)
+        entry = lifecycle.act(desk, pending, decision, approval, wanted=wanted)
         if entry.moves:
             lifecycle.confirm_served(root, desk.name, pending.version)
         return Judged(decision, entry, pending.settled, desk.champion())

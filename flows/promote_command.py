@@ -51,7 +51,7 @@ def rollback(root: Path, version: str | None, why: str, say: Say, *, as_json: bo
     if as_json:
         say(json.dumps({**_plain(entry), "answering": _answering(root)}))
         return
-    say(f"{entry.action}: {_moves(entry)}")
+    say(f"{entry.action}: {_moves(entry) if entry.moves else entry.why}")
     for line in _served(root):
         say(line)
 

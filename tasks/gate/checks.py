@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.evaluation.compare import Comparison, Settings, compare
+from tasks.evaluation.compare import Comparison
+from tasks.gate.compared import against, mcnemar, on_rows, signed, told
 from tasks.gate.config import PromoteConfig
 from tasks.gate.evidence import Answers, Evidence
-from tasks.gate.margin import margin_of
 from tasks.metrics.table import METRICS, Metric
 
 __all__ = ["QUESTIONS", "Check", "Question", "gained"]
@@ -24,7 +25,11 @@ Question = Callable[[Evidence, PromoteConfig], Iterator["Check"]]
 LIGHTER = 0.99
 """Share of the champion's bytes from which on a file counts as smaller."""
 
+FASTER = 1.05
+"""Times as fast from which on a model counts as faster: rounds agree on less by luck."""
+
 NAMED = 3
+BESIDE = "not worse than the champion"
 
 
 @dataclass(frozen=True)
@@ -84,96 +89,101 @@ def quality(evidence: Evidence, policy: PromoteConfig) -> Iterator[Check]:
     """Better than knowing nothing; as good as the dense network, and as the champion."""
     if evidence.challenger.answers is None:
         return
-    trivial = _against(evidence, evidence.trivial, policy, margin=0.0)
-    yield _holds("better than the trivial rule", trivial.low > 0, _told(evidence.metric, trivial), "above 0")
+    trivial = against(evidence, evidence.trivial, policy, margin=0.0)
+    yield _holds("better than the trivial rule", trivial.low > 0, told(evidence.metric, trivial), "above 0")
     yield _no_worse("not worse than the dense network", evidence, evidence.reference, policy)
     if evidence.champion_answers is not None:
-        yield _no_worse("not worse than the champion", evidence, evidence.champion_answers, policy)
+        yield _no_worse(BESIDE, evidence, evidence.champion_answers, policy)
+    elif evidence.champion is not None:
+        trouble = f"it cannot be asked: {evidence.champion.trouble}"
+        yield Check(BESIDE, "not shown", trouble, "its answers")
 
 
 def _no_worse(name: str, evidence: Evidence, rival: Answers, policy: PromoteConfig) -> Check:
-    found = _against(evidence, rival, policy)
+    found = against(evidence, rival, policy)
     outcomes: dict[str, Outcome] = {"non-inferior": "passed", "inferior": "failed"}
     return Check(
         name,
         outcomes.get(found.verdict, "not shown"),
-        _told(evidence.metric, found),
-        f"not below {_signed(evidence.metric, -found.margin)}",
+        told(evidence.metric, found),
+        f"not below {signed(evidence.metric, -found.margin)}",
         found.rows_needed,
     )
 
 
-def _against(
-    evidence: Evidence, rival: Answers, policy: PromoteConfig, margin: float | None = None
-) -> Comparison:
-    """Hold the challenger's answers against a rival's on the same rows."""
-    assert evidence.challenger.answers is not None
-    metric = evidence.metric
-    own, other = evidence.challenger.answers.judged_by(metric), rival.judged_by(metric)
-    if margin is None and policy.margin != "auto":
-        margin = float(policy.margin)
-    if margin is None:
-        margin = margin_of(metric, evidence.rows, metric(evidence.y, other), policy.confidence)
-    return compare(metric, evidence.y, own, other, margin=margin, settings=_settings(policy))
+def taken_back(evidence: Evidence, _: PromoteConfig) -> Iterator[Check]:
+    """What a person has taken out of production comes back by a person alone."""
+    if evidence.taken_back:
+        yield Check("not taken back before", "not shown", evidence.taken_back, "a person's yes")
 
 
-def _settings(policy: PromoteConfig) -> Settings:
-    return Settings(policy.confidence, policy.resamples)
-
-
-def _signed(metric: Metric, value: float) -> str:
-    return f"{100 * value:+.2f}" if metric.share else f"{value:+.4g}"
-
-
-def _told(metric: Metric, found: Comparison) -> str:
-    low, high = _signed(metric, found.low), _signed(metric, found.high)
-    return f"{_signed(metric, found.difference)} [{low}, {high}]"
+def shadowed(evidence: Evidence, policy: PromoteConfig) -> Iterator[Check]:
+    """It has answered beside the champion for long enough."""
+    least = policy.shadow_rows
+    if least and evidence.champion is not None:
+        yield _holds(
+            "rows in the shadow",
+            evidence.shadow_rows >= least,
+            f"{evidence.shadow_rows:,}",
+            f"at least {least:,}",
+        )
 
 
 def classes(evidence: Evidence, policy: PromoteConfig) -> Iterator[Check]:
-    """No class is given up; a class that passes is not mentioned."""
+    """No class is given up; of those that pass the worst is told."""
     own, rival = evidence.challenger.answers, evidence.champion_answers or evidence.reference
     if evidence.task != "classification" or own is None:
         return
-    least, loss = policy.classes.min, policy.classes.loss
+    least, held = policy.classes.min, []
     for code, label in enumerate(evidence.labels):
         there = evidence.y == code
-        name = f"recall of {label}"
         if least is not None and there.any():
             recall = float(np.mean(own.decided[there] == code))
-            yield _holds(name, recall >= least, f"{100 * recall:.1f} %", f"at least {100 * least:g} %")
-        if loss is not None and there.any():
-            yield from _lost(name, METRICS["accuracy"], evidence, rival, there, loss, policy)
+            yield _holds(
+                f"recall of {label}", recall >= least, f"{100 * recall:.1f} %", f"at least {100 * least:g} %"
+            )
+        if policy.classes.loss is not None and there.any():
+            held.append((f"recall of {label}", there))
+    if policy.classes.loss is not None:
+        yield from _kept("classes", METRICS["accuracy"], evidence, rival, held, policy.classes.loss, policy)
 
 
 def slices(evidence: Evidence, policy: PromoteConfig) -> Iterator[Check]:
-    """No part of the rows is given up; a part that passes is not mentioned."""
+    """No part of the rows is given up; of those that pass the worst is told."""
     rival = evidence.champion_answers or evidence.reference
     if evidence.challenger.answers is None:
         return
     for column, levels in evidence.slices.items():
-        for level in sorted(set(levels.tolist()), key=str):
-            there = levels == level
-            if there.sum() >= policy.slices.rows:
-                name = f"rows with {column} = {level}"
-                yield from _lost(name, evidence.metric, evidence, rival, there, policy.slices.loss, policy)
+        parts = [
+            (f"rows with {column} = {level}", there)
+            for level in sorted(set(levels.tolist()), key=str)
+            if (there := levels == level).sum() >= policy.slices.rows
+        ]
+        yield from _kept(column, evidence.metric, evidence, rival, parts, policy.slices.loss, policy)
 
 
-def _lost(
-    name: str,
+def _kept(
+    what: str,
     metric: Metric,
     evidence: Evidence,
     rival: Answers,
-    there: Array,
+    parts: Sequence[tuple[str, Array]],
     loss: float,
     policy: PromoteConfig,
 ) -> Iterator[Check]:
-    """Fail where these rows are shown to have lost more than they may."""
-    assert evidence.challenger.answers is not None
-    own, other = evidence.challenger.answers.judged_by(metric)[there], rival.judged_by(metric)[there]
-    found = compare(metric, evidence.y[there], own, other, margin=loss, settings=_settings(policy))
-    if found.verdict == "inferior":
-        yield Check(name, "failed", _told(metric, found), f"not below {_signed(metric, -loss)}")
+    """Fail each part that is shown to have lost more than it may; of the others tell the worst."""
+    fine: list[tuple[str, Comparison]] = []
+    wanted = f"not below {signed(metric, -loss)}"
+    for name, there in parts:
+        found = on_rows(metric, evidence, rival, there, loss, policy)
+        if found.verdict == "inferior":
+            yield Check(name, "failed", told(metric, found), wanted)
+        else:
+            fine.append((name, found))
+    known = [(name, found) for name, found in fine if math.isfinite(found.difference)]
+    if known:
+        name, worst = min(known, key=lambda each: each[1].difference)
+        yield Check(f"{what}: {len(known)}, worst {name}", "passed", told(metric, worst), wanted)
 
 
 def calibration(evidence: Evidence, policy: PromoteConfig) -> Iterator[Check]:
@@ -207,6 +217,8 @@ QUESTIONS: tuple[Question, ...] = (
     columns,
     facts,
     quality,
+    taken_back,
+    shadowed,
     classes,
     slices,
     calibration,
@@ -219,15 +231,24 @@ def gained(evidence: Evidence, policy: PromoteConfig) -> list[str]:
     champion, own = evidence.champion, evidence.challenger
     if champion is None or champion.answers is None or own.answers is None:
         return []
-    found = _against(evidence, champion.answers, policy)
-    won = []
-    if found.low > 0:
-        won.append(f"{evidence.metric.title} {_told(evidence.metric, found)}")
+    won = _better(evidence, champion.answers, policy)
     if own.bytes < LIGHTER * champion.bytes:
         won.append(f"{champion.bytes / own.bytes:.2f}x smaller")
-    if evidence.speed is not None and evidence.speed.low > 1:
+    if evidence.speed is not None and evidence.speed.low > 1 and evidence.speed.ratio >= FASTER:
         won.append(f"{evidence.speed.ratio:.2f}x faster")
     fewer = len(champion.columns) - len(own.columns)
     if fewer > 0:
-        won.append(f"{fewer} columns fewer")
+        won.append(f"{fewer} column{'s' * (fewer > 1)} fewer")
     return won
+
+
+def _better(evidence: Evidence, rival: Answers, policy: PromoteConfig) -> list[str]:
+    """Return the gain in the headline, where the interval and, of accuracy, McNemar's test show one."""
+    assert evidence.challenger.answers is not None
+    metric, found = evidence.metric, against(evidence, rival, policy)
+    if not found.low > 0:
+        return []
+    if metric.name != "accuracy":
+        return [f"{metric.title} {told(metric, found)}"]
+    p = mcnemar(evidence.challenger.answers.decided, rival.decided, evidence.y)
+    return [f"{metric.title} {told(metric, found)}, p {p:.2g}"] if p <= 1 - policy.confidence else []

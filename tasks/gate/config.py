@@ -68,6 +68,9 @@ class PromoteConfig(Section):
         0.15, ge=0, le=1, description="largest calibration error (ECE) of a classifier; null: any"
     )
     limits: LimitsConfig = Field(LimitsConfig(), description="what it may take")
+    shadow_rows: int = Field(
+        0, ge=0, description="rows that it must have answered in the shadow of this champion"
+    )
     ties: Literal["keep", "newer"] = Field(
         "newer", description="nothing gained, nothing lost: keep the champion, or take what saw other rows"
     )

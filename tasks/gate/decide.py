@@ -71,8 +71,12 @@ def decide(evidence: Evidence, policy: PromoteConfig) -> Decision:
     if unknown:
         wanted = [check.rows_needed for check in unknown if check.rows_needed is not None]
         most = max(wanted, default=None)
-        would = f"; about {rounded_up(most)} test rows would tell" if most else ""
-        why = f"{_named('not shown', unknown)} with {evidence.rows:,} test rows{would}"
+        few = (
+            f" with {evidence.rows:,} test rows; about {rounded_up(most)} test rows would tell"
+            if most
+            else ""
+        )
+        why = f"{_named('not shown', unknown)}{few}"
         return Decision("not shown", why, checks, evidence.rows, most)
     verdict, why = _ahead(evidence, policy)
     return Decision(verdict, why, checks, evidence.rows)
@@ -82,12 +86,10 @@ def _ahead(evidence: Evidence, policy: PromoteConfig) -> tuple[Verdict, str]:
     champion = evidence.champion
     if champion is None:
         return "promote", "there is no champion yet"
-    if champion.answers is None:
-        return "promote", f"champion {champion.version} cannot be asked: {champion.trouble}"
     won = gained(evidence, policy)
     if won:
         return "promote", ", ".join(won)
-    newer = evidence.challenger.data != champion.data
+    newer = bool(champion.data) and evidence.challenger.data != champion.data
     if policy.ties == "newer" and newer:
         return "promote", "as good as the champion, and made from other rows"
     return "reject", f"a tie: ahead of champion {champion.version} in nothing"

@@ -102,6 +102,10 @@ class Evidence:
         The champion's time for one row over the challenger's, interleaved.
     slices : mapping
         Level of each row (n,), by raw column.
+    taken_back : str
+        Who took the challenger out of production and why, where it has been there; '' where nobody did.
+    shadow_rows : int
+        Rows that it has answered beside this champion.
     facts : mapping
         What must hold besides, by name: parity with the pipeline, data checks, lineage.
     """
@@ -116,6 +120,8 @@ class Evidence:
     trivial: Answers
     speed: Ratio | None = None
     slices: Mapping[str, Array] = field(default_factory=dict)
+    taken_back: str = ""
+    shadow_rows: int = 0
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
     @property

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks.promotion.ledger import Entry, Ledger, Moves
+from tasks.promotion.ledger import FINAL, Entry, Ledger, Moves
 from tasks.promotion.versions import CHALLENGER, CHAMPION, PREVIOUS, Aliases, aliases
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["move", "moves_to", "settle"]
+__all__ = ["BY_HAND", "left", "move", "moves_to", "settle"]
+
+BY_HAND = "by hand"
+"""Action of an entry that tells what was found moved."""
 
 
 def moves_to(held: Aliases, version: str) -> Moves:
@@ -51,22 +55,40 @@ def settle(ledger: Ledger) -> list[Entry]:
 
 
 def _finished(ledger: Ledger, entry: Entry) -> Entry:
-    held = aliases(ledger.client, ledger.name)
-    ours = entry.state == "moving" and entry.moves is not None and held.champion in entry.moves.champion
-    if ours and entry.moves is not None:
-        _apply(ledger.client, ledger.name, entry.moves)
-    ledger.close(entry.id, "done" if ours else "abandoned")
+    ledger.close(entry.id, entry.state if entry.state in FINAL else _settled(ledger, entry))
     return ledger.entry(entry.id)
+
+
+def _settled(ledger: Ledger, entry: Entry) -> str:
+    """Finish the moves of an entry; what was found moved by hand is only told, and is looked at anew."""
+    held = aliases(ledger.client, ledger.name)
+    if entry.state != "moving" or entry.moves is None or entry.action == BY_HAND:
+        return "abandoned"
+    if held.champion not in entry.moves.champion or not _there(ledger, entry.moves):
+        return "abandoned"
+    _apply(ledger.client, ledger.name, entry.moves)
+    return "done"
+
+
+def _there(ledger: Ledger, moves: Moves) -> bool:
+    """Tell whether the versions that are to move have not been deleted since."""
+    known = {str(v.version) for v in ledger.client.search_model_versions(f"name = '{ledger.name}'")}
+    return {moves.champion[1], moves.previous[1]} - {None} <= known
+
+
+def left(moved: Sequence[Entry]) -> tuple[str | None, str | None]:
+    """Return where the newest of completed moves has left champion and previous."""
+    last = moved[0].moves if moved else None
+    return (last.champion[1], last.previous[1]) if last else (None, None)
 
 
 def _by_hand(ledger: Ledger) -> Entry | None:
     """Enter what differs between the registry and the newest completed move."""
     held = aliases(ledger.client, ledger.name)
-    last = next((e.moves for e in ledger.entries() if e.state == "done" and e.moves), None)
-    was = (last.champion[1], last.previous[1]) if last else (None, None)
+    was = left(ledger.moved())
     if was == (held.champion, held.previous):
         return None
-    entry = ledger.begin("by hand", held.champion or "-", "an alias was moved outside of Espalier")
+    entry = ledger.begin(BY_HAND, held.champion or "-", "an alias was moved outside of Espalier")
     ledger.plan(entry, Moves((was[0], held.champion), (was[1], held.previous)))
     ledger.close(entry, "done")
     return ledger.entry(entry)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,13 @@ from tasks.errors import EspalierError
 from tasks.gate.approval import Approval
 from tasks.gate.decide import Decision, decide
 from tasks.promotion.act import move, moves_to, settle
+from tasks.promotion.audit import champions, contradictions, taken_back
 from tasks.promotion.collect import collect
 from tasks.promotion.ledger import Entry, Ledger, Moves
-from tasks.promotion.subjects import Rows, asked, stored
+from tasks.promotion.subjects import Rows, Stored, asked, stored
 from tasks.promotion.versions import Aliases, aliases, origin
 from tasks.tracking.fetch import download, known_version
+from tasks.tracking.shadow import shadow_rows
 from tasks.tracking.store import open_client, reported, tracking_uri
 
 if TYPE_CHECKING:
@@ -43,12 +44,15 @@ class Pending:
     held : Aliases
     settled : tuple of Entry
         What earlier commands had left to finish, or somebody had moved by hand.
+    finished : Entry or None
+        The rollback that was asked for, where an earlier command had begun it and it is finished now.
     """
 
     entry: str
     version: str
     held: Aliases
     settled: tuple[Entry, ...]
+    finished: Entry | None = None
 
 
 class Desk:
@@ -83,25 +87,32 @@ class Desk:
         EspalierError
             When there is no such version, it is the champion, or another entry has the aliases.
         """
-        held = aliases(self.client, self.name)
-        version = version or (held.challenger if action == "promote" else held.previous)
-        if version is None:
-            missing = "challenger" if action == "promote" else "previous champion"
-            raise EspalierError(f"{self.name}: there is no {missing}; see `espalier history`")
-        known_version(self.client, self.name, version)
+        left = self.ledger.interrupted()  # where nothing is, what is wrong costs no entry
+        chosen = version if left else self._chosen(action, version, aliases(self.client, self.name))
         waits = self.params.promote.approval_seconds if action == "promote" else 0
-        entry = self.ledger.begin(action, version, why, flow_run_id, waits=waits)
+        entry = self.ledger.begin(action, chosen or "", why, flow_run_id, waits=waits)
         with self.ledger.alone(entry):
             try:
                 settled = tuple(settle(self.ledger))
                 now = aliases(self.client, self.name)
-                if now.champion == version:
-                    raise EspalierError(f"{self.name}: version {version} is the champion already")
-                yield Pending(entry, version, now, settled)
+                done = _finished(action, version, settled)
+                chosen = done.version if done else self._chosen(action, version, now)
+                if done is None and now.champion == chosen:
+                    raise EspalierError(f"{self.name}: version {chosen} is the champion already")
+                self.ledger.note(entry, version=chosen)
+                yield Pending(entry, chosen, now, settled, done)
             except BaseException:
                 if self._state(entry) == "open":  # what has begun to move is finished by the next command
                     self.ledger.close(entry, "failed")
                 raise
+
+    def _chosen(self, action: str, version: str | None, held: Aliases) -> str:
+        """Return the version that an entry is about, as the aliases stand."""
+        version = version or (held.challenger if action == "promote" else held.previous)
+        if version is None:
+            missing = "challenger" if action == "promote" else "previous champion"
+            raise EspalierError(f"{self.name}: there is no {missing}; see `espalier history`")
+        return str(known_version(self.client, self.name, version).version)
 
     def champion(self) -> str | None:
         """Return the version that is the champion now."""
@@ -109,17 +120,8 @@ class Desk:
 
     def contradictions(self) -> list[str]:
         """Say where ledger and registry do not agree, and where the ledger has a gap."""
-        done = [e for e in self.ledger.entries() if e.state == "done" and e.moves is not None]
-        told = [_gap(newer, older) for newer, older in pairwise(done)]
-        left = done[0].moves.champion[1] if done and done[0].moves else None
-        now = aliases(self.client, self.name).champion
-        if left != now:
-            told.append(f"the registry's champion is {now or '-'}, the ledger's {left or '-'}: moved by hand")
-        told += [
-            f"work on version {entry.version} was interrupted; the next command settles it"
-            for entry in self.ledger.interrupted()
-        ]
-        return [text for text in told if text]
+        held = aliases(self.client, self.name)
+        return list(contradictions(self.ledger.moved(), self.ledger.interrupted(), held))
 
     def _state(self, entry: str) -> str:
         return self.ledger.entry(entry).state
@@ -132,7 +134,11 @@ class Desk:
     def evidence(self, pending: Pending, where: Path, lock: Mapping[str, str], absent: int) -> Evidence:
         """Collect what the decision rests on, `where` the workspace is as the challenger was made from it."""
         uri, policy = tracking_uri(self.root), self.params.promote
-        return collect(where, policy, self.name, self.client, uri, pending.held, lock, absent)
+        found = collect(where, policy, self.name, self.client, uri, pending.held, lock, absent)
+        beside = pending.held.champion
+        rows = shadow_rows(self.client, self.name, pending.version, beside) if beside else 0
+        gone = taken_back(self.ledger.moved(), pending.version)
+        return replace(found, taken_back=gone, shadow_rows=rows)
 
     def decide(self, pending: Pending, evidence: Evidence) -> Decision:
         """Decide, and keep the decision with the entry and the version."""
@@ -149,10 +155,15 @@ class Desk:
         self.client.set_model_version_tag(self.name, version, "verdict", f"{before}{_GATE}{verdict}")
 
     def act(self, pending: Pending, decision: Decision, approval: Approval | None, *, wanted: bool) -> Entry:
-        """Move the aliases if the gate says so and, where it is `wanted`, a person too."""
+        """Move the aliases if the gate says so and, where it is `wanted`, a person too.
+
+        A person's no counts wherever the gate would move something, asked for or not.
+        """
+        if decision.verdict == "reject":
+            return self._leave(pending, decision.verdict, decision.why)
         if wanted and approval is None:
             return self._leave(pending, decision.verdict, f"nobody has answered: {decision.why}")
-        if approval is not None:
+        if approval is not None and (wanted or not approval.granted):
             self.ledger.note(pending.entry, approval="granted" if approval.granted else "declined")
             self.ledger.note(pending.entry, person=approval.who)
             why = f"{decision.why}; {approval.who}: {approval.why}"
@@ -169,8 +180,8 @@ class Desk:
         EspalierError
             When an alias was moved meanwhile: the decision was about another champion.
         """
-        now = aliases(self.client, self.name)
-        if now != pending.held:
+        now, held = aliases(self.client, self.name), pending.held
+        if (now.champion, now.previous) != (held.champion, held.previous):
             raise EspalierError(
                 f"{self.name}: aliases were moved while the gate looked; nothing was changed, run again"
             )
@@ -193,35 +204,52 @@ class Desk:
         Raises
         ------
         EspalierError
-            When it does not answer.
+            When it never was the champion, for that is the gate's to say; or when it does not answer.
         """
-        version = pending.version
-        self._require_answers(version)
-        return self._move(pending, moves_to(pending.held, version))
+        version, held = pending.version, pending.held
+        if pending.finished is not None:
+            return self._leave(pending, "rollback", f"finished what was interrupted: {pending.finished.why}")
+        if version not in champions(self.ledger.moved()) | {held.previous}:
+            raise EspalierError(
+                f"{self.name}: version {version} was never the champion; "
+                "`espalier promote` judges a challenger"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            files = self._stored(version, Path(folder, "model"))
+            self._require_answers(version, files, Path(folder, "rows.parquet"))
+            if held.champion is not None:
+                self._tell_columns(pending, files, self._stored(held.champion, Path(folder, "champion")))
+        return self._move(pending, moves_to(held, version))
 
-    def _require_answers(self, version: str) -> None:
+    def _stored(self, version: str, folder: Path) -> Stored:
+        return stored(download(tracking_uri(self.root), self.name, version, folder))
+
+    def _require_answers(self, version: str, files: Stored, place: Path) -> None:
         """Ask the version about its own example row."""
         import pandas as pd
         from mlflow.models import Model
 
-        with tempfile.TemporaryDirectory() as folder:
-            files = stored(download(tracking_uri(self.root), self.name, version, Path(folder, "model")))
-            example = Model.load(str(files.folder)).load_input_example(str(files.folder))
-            rows = Rows(Path(folder, "rows.parquet"), tuple(files.plan["labels"] or ()))
-            pd.DataFrame(example).to_parquet(rows.path)
-            found = asked(version, files, rows, data="")
+        example = Model.load(str(files.folder)).load_input_example(str(files.folder))
+        rows = Rows(place, tuple(files.plan["labels"] or ()))
+        pd.DataFrame(example).to_parquet(rows.path)
+        found = asked(version, files, rows, data="")
         if found.trouble:
             raise EspalierError(f"{self.name} version {version} does not answer: {found.trouble}")
 
+    def _tell_columns(self, pending: Pending, files: Stored, champion: Stored) -> None:
+        """Add to the reason which columns the version needs that whoever feeds the champion may leave out."""
+        if more := [name for name in files.columns if name not in champion.columns]:
+            named = ", ".join(more[:3]) + (f" and {len(more) - 3} more" if len(more) > 3 else "")
+            why = self.ledger.entry(pending.entry).why
+            self.ledger.note(
+                pending.entry, why=f"{why} (it needs columns the champion does without: {named})"
+            )
 
-def _gap(newer: Entry, older: Entry) -> str:
-    """Say that an entry did not find what the one before it left; '' where it did."""
-    assert newer.moves is not None
-    assert older.moves is not None
-    found, left = newer.moves.champion[0], older.moves.champion[1]
-    if found == left:
-        return ""
-    return f"{newer.action} found champion {found or '-'} where {left or '-'} was left: an entry is missing"
+
+def _finished(action: str, version: str | None, settled: Sequence[Entry]) -> Entry | None:
+    """Return the interrupted rollback that is finished now: the same command again must not take it back."""
+    done = [entry for entry in settled if entry.action == action == "rollback" and entry.state == "done"]
+    return next((entry for entry in done if version in (None, entry.version)), None)
 
 
 @contextmanager

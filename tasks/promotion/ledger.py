@@ -8,8 +8,6 @@ number, as in a bakery (Lamport, 1974), and gives way to whoever has a smaller o
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from tasks.errors import EspalierError
+from tasks.promotion.holder import gone, holder
 from tasks.tracking.entries import origin_tags
 from tasks.tracking.store import experiment_id
 
@@ -31,8 +28,8 @@ __all__ = ["EXPERIMENT", "Entry", "Ledger", "Moves"]
 
 EXPERIMENT = "promotions"
 PAGE = 1000
-LONG = 900.0
-"""Seconds that an entry takes at most; on another machine it then counts as abandoned."""
+FINAL = {"done": "FINISHED", "gave way": "KILLED", "abandoned": "KILLED", "failed": "FAILED"}
+"""States that nothing follows, and what MLflow calls a run of theirs."""
 
 _TAG = "espalier.ledger."
 _PAUSE = 0.2
@@ -68,8 +65,8 @@ class Entry:
         `promote`, `reject`, `not shown`, `rollback`, or `by hand`: found moved.
     state : str
         `open` (nothing moved yet), `moving`, `done`, `gave way`, `abandoned` or `failed`.
-    when : int
-        Milliseconds since 1970.
+    when, ended : int
+        Milliseconds since 1970; 0 where it has not ended.
     who, why, version : str
     moves : Moves or None
         None where nothing was to move.
@@ -83,6 +80,7 @@ class Entry:
     why: str
     version: str
     moves: Moves | None
+    ended: int = 0
 
 
 class Ledger:
@@ -104,6 +102,11 @@ class Ledger:
     def entries(self) -> list[Entry]:
         """Return all entries, the newest first."""
         return [self._entry(run) for run in self._runs()]
+
+    def moved(self) -> list[Entry]:
+        """Return the completed moves, the last one first: by their ends, for beginnings overlap."""
+        done = [entry for entry in self.entries() if entry.state == "done" and entry.moves is not None]
+        return sorted(done, key=lambda entry: entry.ended, reverse=True)
 
     def entry(self, entry: str) -> Entry:
         """Return an entry as it stands now."""
@@ -139,6 +142,7 @@ class Ledger:
             tags.get("why", ""),
             tags.get("version", ""),
             moves,
+            int(run.info.end_time or 0),
         )
 
     def begin(
@@ -152,9 +156,7 @@ class Ledger:
             Seconds that it may wait for a person, besides its own work.
         """
         now = {"model": self.name, "action": action, "state": "open", "version": version, "why": why}
-        place = {"host": _machine(), "process": _process(os.getpid())}
-        place["until"] = str(round(time.time() + LONG + waits))
-        own = {_TAG + key: value for key, value in (now | place).items()}
+        own = {_TAG + key: value for key, value in (now | holder(waits)).items()}
         tags = origin_tags(self.root, "espalier", flow_run_id) | own
         run = self.client.create_run(self.experiment, tags=tags, run_name=f"{action} {self.name} {version}")
         return str(run.info.run_id)
@@ -165,15 +167,25 @@ class Ledger:
             self.client.set_tag(entry, _TAG + key, value)
 
     def plan(self, entry: str, moves: Moves) -> None:
-        """Write down what is about to move: from here on, what is interrupted can be finished."""
+        """Write down what is about to move: from here on, what is interrupted can be finished.
+
+        Raises
+        ------
+        EspalierError
+            When another command has given this entry up meanwhile: the aliases are no longer its own.
+        """
+        self.note(entry, **holder())
+        if self.client.get_run(entry).info.status != "RUNNING":
+            raise EspalierError(
+                f"{self.name}: this took so long that another command has taken over; run again"
+            )
         self.note(entry, moves=json.dumps(moves.to_dict()))
         self.note(entry, state="moving")
 
     def close(self, entry: str, state: str) -> None:
         """Complete an entry."""
         self.note(entry, state=state)
-        status = {"done": "FINISHED", "gave way": "KILLED", "abandoned": "KILLED"}.get(state, "FAILED")
-        self.client.set_terminated(entry, status)
+        self.client.set_terminated(entry, FINAL[state])
 
     @contextmanager
     def alone(self, entry: str) -> Iterator[None]:
@@ -199,11 +211,12 @@ class Ledger:
         number = 1 + max((int(n) for n in self._numbers().values() if n.isdigit()), default=0)
         self.note(entry, number=str(number))
         for _ in range(_CHOOSING):
-            numbers = self._numbers()
-            if "choosing" not in {n for run, n in numbers.items() if run != entry}:
+            others = {run: n for run, n in self._numbers().items() if run != entry}
+            if "choosing" not in others.values():
                 break
             time.sleep(_PAUSE)
-        before = [run for run, n in numbers.items() if n.isdigit() and (int(n), run) < (number, entry)]
+        # Whoever is choosing for so long may have looked before this entry's number was there.
+        before = [run for run, n in others.items() if not n.isdigit() or (int(n), run) < (number, entry)]
         return self._entry(self.client.get_run(before[0])) if before else None
 
     def _numbers(self) -> dict[str, str]:
@@ -212,34 +225,17 @@ class Ledger:
         return {
             run.info.run_id: run.data.tags.get(f"{_TAG}number", "")
             for run in runs
-            if f"{_TAG}number" in run.data.tags and not self._abandoned(run)
+            if f"{_TAG}number" in run.data.tags and not _abandoned(run)
         }
-
-    def _abandoned(self, run: Run) -> bool:
-        """Tell whether whoever opened an entry is gone."""
-        tags = run.data.tags
-        if tags.get(f"{_TAG}host") == _machine():
-            own: str = tags.get(f"{_TAG}process", "")
-            return _process(int(own.partition("@")[0] or 0)) != own
-        return time.time() > float(tags.get(f"{_TAG}until", 0))
 
     def interrupted(self) -> list[Entry]:
         """Return entries whose process is gone before they were completed, the oldest first."""
         runs = self._runs("attributes.status = 'RUNNING'")
-        return [self._entry(run) for run in reversed(runs) if self._abandoned(run)]
+        return [self._entry(run) for run in reversed(runs) if _abandoned(run)]
 
 
-def _machine() -> str:
-    """Name where a process's number means something: machines, and containers of one, may share a name."""
-    own = [Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")]
-    began = own[0].read_text().strip() if own[0].exists() else f"{psutil.boot_time():.0f}"
-    space = str(own[1].readlink()) if own[1].exists() else ""
-    return " ".join([socket.gethostname(), began, space]).strip()
-
-
-def _process(pid: int) -> str:
-    """Name a process for as long as the machine runs: its number may come again; '' where it is gone."""
-    try:
-        return f"{pid}@{psutil.Process(pid).create_time():.2f}"
-    except psutil.NoSuchProcess:
-        return ""
+def _abandoned(run: Run) -> bool:
+    """Tell whether whoever opened an entry is gone."""
+    return gone(
+        {key.removeprefix(_TAG): value for key, value in run.data.tags.items() if key.startswith(_TAG)}
+    )

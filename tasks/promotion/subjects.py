@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tasks.data.encoding import level_key
 from tasks.evaluation.latency import Ratio, interleave, per_round, ratio
 from tasks.gate.evidence import Answers, Subject
 
-__all__ = ["Rows", "asked", "timed"]
+__all__ = ["Rows", "Stored", "asked", "stored", "timed"]
 
 SCRIPT = Path(__file__).with_name("asked.py")
 SECONDS = 300
@@ -100,6 +101,8 @@ def asked(version: str, files: Stored, rows: Rows, *, data: str) -> Subject:
         own = _answers(answer, rows.labels)
     except KeyError as error:
         return replace(told, trouble=f"answers lack column {error}")
+    if unsure := int(np.sum(~np.isfinite(own.scores.reshape(len(own.scores), -1)).all(axis=1))):
+        return replace(told, trouble=f"{unsure:,} of {len(own.scores):,} answers are not numbers")
     return replace(told, answers=own, memory_mb=float(found["memory_mb"]))
 
 
@@ -123,8 +126,8 @@ def _answers(answer: pd.DataFrame, labels: Sequence[str]) -> Answers:
         [answer[name].to_numpy(np.float64) if name in answer else np.zeros(len(answer)) for name in known]
     )
     codes = {label: code for code, label in enumerate(labels)}
-    decided = answer["prediction"].astype(str).map(codes)
-    return Answers(scores, decided.fillna(-1).to_numpy(np.int64))
+    decided = answer["prediction"].map(level_key).map(codes)
+    return Answers(scores, decided.fillna(len(labels)).to_numpy(np.int64))
 
 
 def timed(files: Mapping[str, Stored], row: pd.DataFrame) -> tuple[dict[str, float], dict[str, Ratio]]:

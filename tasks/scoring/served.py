@@ -85,15 +85,14 @@ class Served:
         """Answer the rows that can be, and say why the others cannot."""
         X, refused = _encoded(cells, self.plan["encoding"], self._encoding.encode)
         scores = self._scores(X)
-        unsure = ~np.isfinite(scores).all(axis=tuple(range(1, scores.ndim)))
-        reasons = {int(i): "the model's answer is not a number" for i in np.flatnonzero(unsure)} | refused
+        reasons = dict.fromkeys(_unsure(scores), "the model's answer is not a number") | refused
         if not reasons:
             return Answered(np.arange(len(scores)), self._columns(scores), ())
         rows = np.setdiff1d(np.arange(len(scores)), list(reasons))
         return Answered(rows, self._columns(scores[rows]), tuple(sorted(reasons.items())))
 
     def hold_against(self, cells: Cells) -> None:
-        """Put the first rows to the model's own code too.
+        """Put those of the first rows that were answered to the model's own code too.
 
         Raises
         ------
@@ -101,12 +100,9 @@ class Served:
             Where its answers differ by a single bit.
         """
         first = cells.head(HELD_AGAINST)
-        try:
-            own = self.predictor.predict(first.frame(self.required))
-        except ValueError:  # rows that have to be put aside
-            return
         answered = self.score(first)
-        if not answered.aside and not _equal(own, answered.columns, self.fields):
+        own = self.predictor.predict(first.frame(self.required).iloc[answered.rows])
+        if not _equal(own, answered.columns, self.fields):
             raise EspalierError(
                 f"{self.name}/{self.version}: this Espalier does not answer as the code stored with "
                 "the model does; score with the Espalier that made it"
@@ -125,6 +121,15 @@ class Served:
         labels = pa.array(self._code.decoded_labels(self.plan).tolist(), self.fields[0].type)
         each = np.ascontiguousarray(scores.T)
         return labels.take(pa.array(codes)), *(pa.array(column) for column in each)
+
+
+def _unsure(scores: npt.NDArray[Any]) -> list[int]:
+    """Return the places of answers that are not numbers; nearly always there are none, and that is quick."""
+    known = np.isfinite(scores)
+    if known.all():
+        return []
+    places: list[int] = np.flatnonzero(~known.all(axis=tuple(range(1, scores.ndim)))).tolist()
+    return places
 
 
 def _encoded(

@@ -45,7 +45,7 @@ class Shadow:
 
     def answer(self, chunk: Chunk, answered: Answered) -> pa.Table:
         """Return both versions' answers to the rows that the first could score; what one refuses is null."""
-        beside = self.model.score(chunk.cells)
+        beside = self._answered(chunk)
         place = np.full(len(chunk.cells), -1, np.int64)
         place[beside.rows] = np.arange(len(beside.rows))
         found = pa.array(place[answered.rows], mask=place[answered.rows] < 0)
@@ -57,6 +57,16 @@ class Shadow:
             "shadow_refused": pa.array([reasons.get(int(row)) for row in answered.rows], pa.string()),
         }
         return pa.table(columns)
+
+    def _answered(self, chunk: Chunk) -> Answered:
+        """Score a chunk; a model that fails refuses all of it."""
+        try:
+            return self.model.score(chunk.cells)
+        except Exception as error:  # noqa: BLE001 - whatever a version in the shadow does, the batch is scored
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            none = [pa.array([], field.type) for field in self.model.fields]
+            refused = tuple((place, said) for place in range(len(chunk.cells)))
+            return Answered(np.empty(0, np.int64), tuple(none), refused)
 
     def close(self, staging: Staging, log: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
         """Write the log of a batch and how the two compare; None where no row was in the shadow.

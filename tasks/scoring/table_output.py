@@ -130,14 +130,17 @@ class TableOutput:
             "quarantined": aside.num_rows if aside is not None else 0,
         }
         rows = _rows(answers)
+        with self.engine.begin() as connection:
+            self._note_chunk(connection, note)
+            if rows:
+                connection.execute(insert(self._table), rows)
+
+    def _note_chunk(self, connection: Connection, note: Mapping[str, Any]) -> None:
         try:
-            with self.engine.begin() as connection:
-                connection.execute(insert(CHUNKS).values(**note))
-                if rows:
-                    connection.execute(insert(self._table), rows)
+            connection.execute(insert(CHUNKS).values(**note))
         except IntegrityError as error:
             raise EspalierError(
-                f"{self.staging.shown}: another process has scored chunk {index} of this batch; "
+                f"{self.staging.shown}: another process has scored chunk {note['chunk']} of this batch; "
                 "nothing was added twice"
             ) from error
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tasks.evaluation.latency import Ratio
+from tasks.gate.compared import mcnemar, widened
 from tasks.gate.config import ClassesConfig, LimitsConfig, PromoteConfig, SlicesConfig
 from tasks.gate.decide import decide
 from tasks.gate.evidence import Answers, Evidence, Fact, Subject
@@ -68,7 +70,7 @@ def test_a_tie_made_from_other_rows_is_the_policys_to_judge(ties, verdict):
     ("gain", "why"),
     [
         ({"bytes": 500}, "2.00x smaller"),
-        ({"columns": ("a",)}, "1 columns fewer"),
+        ({"columns": ("a",)}, "1 column fewer"),
     ],
 )
 def test_what_is_gained_is_said(gain, why):
@@ -80,6 +82,7 @@ def test_what_is_gained_is_said(gain, why):
 def test_a_surely_faster_challenger_gains_and_a_perhaps_faster_one_does_not():
     assert decide(evidence(speed=Ratio(1.5, 1.2, 1.8)), POLICY).verdict == "promote"
     assert decide(evidence(speed=Ratio(1.5, 0.9, 1.8)), POLICY).verdict == "reject"
+    assert decide(evidence(speed=Ratio(1.02, 1.01, 1.03)), POLICY).verdict == "reject"
 
 
 def test_a_better_one_is_promoted_and_the_figures_are_shown():
@@ -190,11 +193,87 @@ def test_one_that_cannot_be_asked_is_rejected_and_nothing_else_is_guessed():
     assert (decision.verdict, failed(decision)) == ("reject", ["answers without torch"])
 
 
-def test_a_champion_that_cannot_be_asked_does_not_stand_in_the_way():
-    found = evidence()
+def test_a_champion_that_cannot_be_asked_is_not_passed_over_unseen():
+    found = evidence(wrong=range(20))
     found = replace(found, champion=replace(found.champion, answers=None, trouble="file missing"))
     decision = decide(found, POLICY)
-    assert (decision.verdict, decision.why) == ("promote", "champion 1 cannot be asked: file missing")
+    assert (decision.verdict, decision.rows_needed) == ("not shown", None)
+    assert "not worse than the champion (it cannot be asked: file missing" in decision.why
+
+
+def test_few_rows_answered_alike_by_two_models_are_no_certainty():
+    few = slice(0, 24)
+    found = evidence(wrong=[1], held=[1], dense=[1])
+    own = part(found.challenger.answers, few)
+    small = replace(
+        found,
+        y=Y[few],
+        challenger=replace(found.challenger, answers=Answers(own.scores * 0.9 + 0.05, own.decided)),
+        champion=None,
+        reference=part(found.reference, few),
+        trivial=part(found.trivial, few),
+    )
+    for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
+        decision = decide(replace(small, headline=metric), POLICY)
+        check = next(c for c in decision.checks if c.name == "not worse than the dense network")
+        assert (metric, check.outcome) == (metric, "not shown")
+        assert check.rows_needed > 24
+    same = decide(replace(small, challenger=replace(found.challenger, answers=own)), POLICY)
+    assert {c.name: c.outcome for c in same.checks}["not worse than the dense network"] == "passed"
+
+
+def test_what_a_person_took_back_waits_for_a_person():
+    decision = decide(evidence(wrong=range(20), taken_back="rollback by ada: calls"), POLICY)
+    assert decision.verdict == "not shown"
+    assert "rollback by ada: calls" in decision.why
+
+
+@pytest.mark.parametrize(("rows", "verdict"), [(999, "reject"), (1000, "promote")])
+def test_rows_in_the_shadow_are_counted_where_the_policy_wants_them(rows, verdict):
+    found = evidence(wrong=range(20), shadow_rows=rows)
+    assert decide(found, PromoteConfig(shadow_rows=1000)).verdict == verdict
+    assert decide(replace(found, champion=None), PromoteConfig(shadow_rows=1000)).verdict == "promote"
+
+
+def test_the_worst_class_that_passes_is_told():
+    decision = decide(evidence(wrong=range(0, 60, 2), held=[], dense=[]), POLICY)
+    (check,) = [c for c in decision.checks if c.name.startswith("classes")]
+    assert (check.name, check.outcome) == ("classes: 2, worst recall of no", "passed")
+    assert check.found.startswith("-1.50 [")
+
+
+def test_an_accuracy_gained_is_told_with_mcnemars_test():
+    decision = decide(evidence(wrong=range(80), held=range(100)), POLICY)
+    assert decision.why.endswith(f"p {2 * 0.5**20:.2g}")
+
+
+def test_mcnemar_is_the_binomial_of_the_rows_that_one_alone_has_right():
+    y = np.zeros(12, int)
+    mine, other = np.array([0] * 9 + [1] * 3), np.array([1] * 9 + [0] + [1] * 2)
+    assert mcnemar(mine, other, y) == pytest.approx(2 * (1 + 10) / 2**10)
+    assert mcnemar(mine, mine, y) == 1
+
+
+def test_intervals_of_few_rows_are_students():
+    t = stats.t.ppf(0.975, 9) * np.sqrt(10 / 9)
+    assert widened(0.95, 10) == pytest.approx(2 * stats.norm.cdf(t) - 1)
+    assert widened(0.95, 10**6) == pytest.approx(0.95, abs=1e-5)
+    assert widened(0.95, 1) < 1
+
+
+def test_a_champion_that_names_a_class_unknown_here_is_wrong_there_and_no_more():
+    found = evidence(wrong=range(20), headline="balanced_accuracy")
+    strange = found.champion.answers.decided.copy()
+    strange[:10] = len(found.labels)
+    other = Answers(found.champion.answers.scores, strange)
+    assert (
+        decide(replace(found, champion=replace(found.champion, answers=other)), POLICY).verdict == "promote"
+    )
+
+
+def test_a_tie_with_a_champion_of_unknown_rows_keeps_it():
+    found = evidence()
+    assert decide(replace(found, champion=replace(found.champion, data="")), POLICY).verdict == "reject"
 
 
 def test_a_fact_that_does_not_hold_rejects():

@@ -1,11 +1,14 @@
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 from tasks.errors import EspalierError
-from tasks.promotion.act import move, moves_to, settle
-from tasks.promotion.ledger import LONG, Ledger, Moves
+from tasks.promotion.act import BY_HAND, move, moves_to, settle
+from tasks.promotion.holder import LONG, process_name
+from tasks.promotion.ledger import Ledger, Moves
 from tasks.promotion.versions import CHALLENGER, CHAMPION, PREVIOUS, Aliases, aliases
 
 NAME = "testbed"
@@ -154,6 +157,72 @@ def test_a_machine_of_the_same_name_cannot_tell_whether_an_entry_s_process_is_go
     with ledger.alone(first):
         monkeypatch.setattr("psutil.boot_time", lambda: 1.0)
         monkeypatch.setattr("pathlib.Path.exists", lambda path: False)  # no boot id: as on other systems
-        monkeypatch.setattr("tasks.promotion.ledger._process", lambda pid: "")
+        monkeypatch.setattr("tasks.promotion.holder.process_name", lambda pid: "")
         with pytest.raises(EspalierError, match="under way"), ledger.alone(ledger.begin("promote", "2", "")):
             pytest.fail("two at once")
+
+
+def test_what_was_killed_when_all_was_done_but_its_end_stays_done(ledger, client):
+    entry = ledger.begin("promote", "1", "")
+    move(ledger, entry, moves_to(aliases(client, NAME), "1"))
+    client.update_run(entry, "RUNNING")
+    gone(ledger, entry)
+    assert [(e.id, e.state) for e in settle(ledger)] == [(entry, "done")]
+    assert settle(ledger) == []
+
+
+def test_a_plan_whose_version_was_deleted_is_given_up_and_holds_nobody_up(ledger, client):
+    promoted(ledger, "1")
+    entry = ledger.begin("promote", "2", "")
+    ledger.plan(entry, Moves(("1", "2"), (None, "1")))
+    gone(ledger, entry)
+    client.delete_model_version(NAME, "2")
+    assert [(e.id, e.state) for e in settle(ledger)] == [(entry, "abandoned")]
+    assert promoted(ledger, "3")
+
+
+def test_what_is_told_of_a_move_by_hand_is_never_moved_again(ledger, client):
+    promoted(ledger, "1")
+    entry = ledger.begin(BY_HAND, "1", "")
+    ledger.plan(entry, Moves(("1", "1"), (None, "4")))
+    gone(ledger, entry)
+    client.set_registered_model_alias(NAME, PREVIOUS, "3")
+    settle(ledger)
+    assert aliases(client, NAME).previous == "3"
+
+
+def test_moves_follow_one_another_by_their_ends(ledger, client):
+    """One that began first and had to wait moves last."""
+    early = ledger.begin("promote", "2", "")
+    promoted(ledger, "1")
+    move(ledger, early, moves_to(aliases(client, NAME), "2"))
+    assert [entry.version for entry in ledger.moved()] == ["2", "1"]
+    assert settle(ledger) == []
+
+
+def test_whoever_is_choosing_for_long_is_given_way_to(ledger, monkeypatch):
+    monkeypatch.setattr("tasks.promotion.ledger._PAUSE", 0)
+    slow = ledger.begin("promote", "1", "")
+    ledger.note(slow, number="choosing")
+    with pytest.raises(EspalierError, match="under way"), ledger.alone(ledger.begin("promote", "2", "")):
+        pytest.fail("two at once")
+
+
+def test_an_entry_that_another_command_has_given_up_moves_nothing(ledger, client):
+    entry = ledger.begin("promote", "1", "")
+    ledger.close(entry, "abandoned")
+    with pytest.raises(EspalierError, match="taken over"):
+        move(ledger, entry, moves_to(aliases(client, NAME), "1"))
+    assert aliases(client, NAME).champion is None
+
+
+def test_a_process_that_has_ended_is_gone_though_its_parent_has_not_asked():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert process_name(child.pid).startswith(f"{child.pid}@")
+    child.stdin.close()
+    until = time.monotonic() + 60
+    while process_name(child.pid) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert process_name(child.pid) == ""
+    child.wait()
+    assert process_name(child.pid) == ""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -113,3 +115,24 @@ def test_frames_and_tables_are_answered_alike(make):
         model.score(FrameCells(frame)),
     )
     assert all(a.equals(b) for a, b in zip(from_table.columns, from_frame.columns, strict=True))
+
+
+def test_answers_are_held_against_the_models_code_beside_rows_that_cannot_be_read(make, monkeypatch):
+    frame = people(20).astype({"children": object})
+    frame.loc[3, "children"] = "many"
+    model = make()
+    model.hold_against(FrameCells(frame))
+    own = model.predictor.encode
+    changed = replace(model.predictor, encode=lambda cells, plan: own(cells, plan) + 1)
+    monkeypatch.setattr(model, "predictor", changed)
+    with pytest.raises(EspalierError, match="does not answer as the code stored"):
+        model.hold_against(FrameCells(frame))
+
+
+def test_an_answer_that_is_no_number_is_put_aside_alone(make):
+    frame = people(8)
+    frame["height"] = 1.7
+    frame.loc[4, "height"] = np.nan
+    answered = make(imputes=False).score(FrameCells(frame))
+    assert 4 in dict(answered.aside)
+    assert sorted([*answered.rows, *dict(answered.aside)]) == list(range(8))

@@ -125,3 +125,12 @@ def test_equal_answers_agree_in_everything():
         "mean_absolute_difference": 0.0,
         "largest_difference": 0.0,
     }
+
+
+def test_a_shadow_that_fails_refuses_its_rows_and_the_batch_is_scored(folder, make, monkeypatch):
+    first, second = make("3"), make("4", seed=1)
+    monkeypatch.setattr(second, "score", lambda _: (_ for _ in ()).throw(RuntimeError("out of memory")))
+    scored = score_batch(request(folder), first, silent, second)
+    assert scored.scored == ROWS
+    assert (scored.shadow["rows"], scored.shadow["refused"]) == (0, ROWS)
+    assert set(pd.read_parquet(logs(folder)[0])["shadow_refused"]) == {"out of memory"}

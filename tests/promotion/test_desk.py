@@ -1,0 +1,137 @@
+"""What the desk lets happen, and what the ledger says of the past."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tasks.errors import EspalierError
+from tasks.gate.approval import Approval
+from tasks.gate.decide import Decision
+from tasks.promotion.act import move, moves_to, settle
+from tasks.promotion.audit import champions, taken_back
+from tasks.promotion.desk import Desk
+from tasks.promotion.versions import CHALLENGER, CHAMPION, PREVIOUS, aliases
+
+NAME = "testbed"
+YES = Decision("promote", "better", (), 100)
+
+
+@pytest.fixture
+def desk(client, tmp_path):
+    """A desk whose versions cannot be asked."""
+    policy = SimpleNamespace(approval_seconds=1)
+    return Desk(tmp_path, SimpleNamespace(registry=SimpleNamespace(name=NAME), promote=policy))
+
+
+@pytest.fixture
+def answering(desk, monkeypatch):
+    """The same, where every version answers."""
+    columns = {"1": ("a", "b", "c"), "2": ("a",)}
+    monkeypatch.setattr(desk, "_stored", lambda version, _: SimpleNamespace(columns=columns.get(version, ())))
+    monkeypatch.setattr(desk, "_require_answers", lambda *_: None)
+    return desk
+
+
+def moved(desk, action, version, why=""):
+    entry = desk.ledger.begin(action, version, why)
+    with desk.ledger.alone(entry):
+        settle(desk.ledger)
+        move(desk.ledger, entry, moves_to(aliases(desk.client, NAME), version))
+
+
+def test_a_persons_no_counts_though_nobody_was_asked(desk):
+    with desk.pending("promote", None, "") as pending:
+        entry = desk.act(pending, YES, Approval(granted=False, who="ada", why="Friday"), wanted=False)
+    assert (entry.action, entry.moves) == ("declined", None)
+    assert aliases(desk.client, NAME).champion is None
+
+
+def test_a_persons_yes_is_not_needed_where_nobody_was_asked_and_not_told(desk):
+    with desk.pending("promote", None, "") as pending:
+        entry = desk.act(pending, YES, Approval(granted=True, who="ada", why="fine"), wanted=False)
+    assert (entry.action, entry.why) == ("promote", "better")
+
+
+def test_a_new_challenger_does_not_spoil_the_decision_about_the_one_before(desk):
+    with desk.pending("promote", None, "") as pending:
+        desk.client.set_registered_model_alias(NAME, CHALLENGER, "2")
+        desk.act(pending, YES, None, wanted=False)
+    held = aliases(desk.client, NAME)
+    assert (held.champion, held.challenger) == ("1", "2")
+
+
+def test_a_champion_moved_while_the_gate_looked_is_not_moved_again(desk):
+    with desk.pending("promote", None, "") as pending:
+        desk.client.set_registered_model_alias(NAME, CHAMPION, "3")
+        with pytest.raises(EspalierError, match="moved while the gate looked"):
+            desk.act(pending, YES, None, wanted=False)
+    assert aliases(desk.client, NAME).champion == "3"
+
+
+def test_a_rollback_goes_to_what_was_the_champion_and_nowhere_else(answering):
+    moved(answering, "promote", "1")
+    moved(answering, "promote", "2")
+    with (
+        pytest.raises(EspalierError, match="never the champion"),
+        answering.pending("rollback", "4", "x") as p,
+    ):
+        answering.rollback(p)
+    with answering.pending("rollback", None, "calls") as pending:
+        entry = answering.rollback(pending)
+    assert entry.moves.champion == ("2", "1")
+    assert "columns the champion does without: b, c" in entry.why
+
+
+def test_who_took_a_version_out_of_production_is_remembered_until_it_is_back(desk):
+    moved(desk, "promote", "1")
+    moved(desk, "promote", "2")
+    moved(desk, "rollback", "1", "calls")
+    past = desk.ledger.moved()
+    assert champions(past) == {"1", "2"}
+    assert taken_back(past, "2").endswith(": calls")
+    assert taken_back(past, "1") == taken_back(past, "3") == ""
+    moved(desk, "promote", "2")
+    assert taken_back(desk.ledger.moved(), "2") == ""
+
+
+def test_either_alias_moved_by_hand_contradicts_the_ledger_until_it_is_entered(desk):
+    moved(desk, "promote", "1")
+    moved(desk, "promote", "2")
+    assert desk.contradictions() == []
+    desk.client.set_registered_model_alias(NAME, PREVIOUS, "3")
+    (said,) = desk.contradictions()
+    assert said == "the registry's previous is 3, the ledger's 1: moved by hand"
+    moved(desk, "promote", "4")
+    assert desk.contradictions() == []
+
+
+def test_a_deleted_entry_is_a_gap(desk):
+    for version in ("1", "2", "3"):
+        moved(desk, "promote", version)
+    desk.client.delete_run(desk.ledger.moved()[1].id)
+    assert any("an entry is missing" in text for text in desk.contradictions())
+
+
+@pytest.mark.parametrize("version", [None, "1"])
+@pytest.mark.parametrize("died_after", [(), (PREVIOUS,), (PREVIOUS, CHAMPION)])
+def test_a_killed_rollback_asked_for_again_is_finished_and_not_taken_back(answering, died_after, version):
+    moved(answering, "promote", "1")
+    moved(answering, "promote", "2")
+    entry = answering.ledger.begin("rollback", "1", "calls")
+    answering.ledger.plan(entry, moves_to(aliases(answering.client, NAME), "1"))
+    for alias, number in ((PREVIOUS, "2"), (CHAMPION, "1")):
+        if alias in died_after:
+            answering.client.set_registered_model_alias(NAME, alias, number)
+    answering.ledger.note(entry, process="1@0")
+    with answering.pending("rollback", version, "calls, again") as pending:
+        told = answering.rollback(pending)
+    assert (aliases(answering.client, NAME).champion, aliases(answering.client, NAME).previous) == ("1", "2")
+    assert told.why == "finished what was interrupted: calls"
+    assert answering.contradictions() == []
+
+
+def test_without_a_challenger_nothing_is_entered(desk):
+    moved(desk, "promote", "1")
+    with pytest.raises(EspalierError, match="there is no challenger"), desk.pending("promote", None, ""):
+        pytest.fail("there is one")
+    assert len(desk.ledger.entries()) == 1

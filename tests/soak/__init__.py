@@ -1,0 +1,1 @@
+"""Kills commands at random moments and looks whether anything is lost, doubled or left dirty."""
