@@ -6,17 +6,19 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import EspalierError
 
 if TYPE_CHECKING:
     from tasks.serving.asgi import App
+    from tasks.serving.beside import Beside
 
 __all__ = ["Options", "serve_model"]
 
@@ -39,6 +41,8 @@ class Options:
         Seconds between two looks at the registry.
     largest : float
         Megabytes of the largest body.
+    shadow : str or None
+        An alias, or a version's number: it answers the same requests, and what it answers is logged.
     """
 
     model: str
@@ -46,6 +50,7 @@ class Options:
     port: int
     every: float
     largest: float
+    shadow: str | None = None
 
 
 def serve_model(root: Path, options: Options, say: Callable[[str], object]) -> None:
@@ -70,11 +75,20 @@ def _serve(root: Path, options: Options, say: Callable[[str], object]) -> None:
     from tasks.serving.source import Source
 
     name = load_params(root).registry.name
-    with _listening(options.host, options.port) as listener:
+    with _listening(options.host, options.port) as listener, _shadowed(root, name, options.shadow) as beside:
         url = _url(options.host, listener)
         source = Source(root, name, options.model)
-        most = int(options.largest * MEGABYTE)
-        gateway = Gateway(source.first(), most, lambda: follower.state(), lambda: follower.wake())
+
+        def state() -> dict[str, Any]:
+            return {**follower.state(), "shadow": beside.state() if beside else None}
+
+        gateway = Gateway(
+            source.first(),
+            int(options.largest * MEGABYTE),
+            state,
+            lambda: follower.wake(),
+            beside.offer if beside else None,
+        )
         follower = Follower(gateway, source.wanted, source.load, options.every)
         _log_to_terminal()
         with noted(root, url, name, options.model):
@@ -85,6 +99,33 @@ def _serve(root: Path, options: Options, say: Callable[[str], object]) -> None:
                 _run(gateway, listener)
             finally:
                 follower.end()
+
+
+@contextmanager
+def _shadowed(root: Path, name: str, alias: str | None) -> Iterator[Beside | None]:
+    """Have a version answer in the shadow for a block, in a process of its own that goes with this one.
+
+    Raises
+    ------
+    EspalierError
+        When there is no such version.
+    """
+    from tasks.serving.beside import Beside
+    from tasks.serving.source import Source
+
+    if alias is None:
+        yield None
+        return
+    Source(root, name, alias).require()
+    command = [sys.executable, "-m", "tasks.serving.shadowing", str(root), name, alias]
+    beside = Beside(
+        lambda: subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, start_new_session=True)
+    )
+    beside.start()
+    try:
+        yield beside
+    finally:
+        beside.end()
 
 
 @contextmanager

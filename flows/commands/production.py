@@ -131,6 +131,9 @@ def serve_model(
     max_mb: Annotated[
         float, typer.Option("--max-mb", min=0.001, metavar="MB", help="Largest body of a request.")
     ] = 16.0,
+    shadow: Annotated[
+        str | None, typer.Option(metavar="M", help="Version that answers beside; logged only.")
+    ] = None,
 ) -> None:
     """Serve MLflow's scoring app; a new champion takes over without a failed request."""
     own = {name: value for name in STORE if (value := os.environ.get(name))}
@@ -139,7 +142,7 @@ def serve_model(
         os.environ.pop(name, None)
     from flows.serve_model import Options, serve_model
 
-    serve_model(root, Options(model, host, port, poll, max_mb), typer.echo)
+    serve_model(root, Options(model, host, port, poll, max_mb, shadow), typer.echo)
 
 
 @app.command(short_help="Hold new rows against those the model was made from.")

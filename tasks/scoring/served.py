@@ -19,7 +19,7 @@ from tasks.export.plan import FORMAT
 from tasks.scoring.chunks import Cells
 from tasks.scoring.faults import faults
 
-__all__ = ["Answered", "Served"]
+__all__ = ["Answered", "Served", "answer_fields"]
 
 Floats = npt.NDArray[np.float32]
 TYPES = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "str": pa.string()}
@@ -76,10 +76,7 @@ class Served:
     @property
     def fields(self) -> tuple[pa.Field, ...]:
         """Columns of the answer."""
-        if self.plan["task"] == "regression":
-            return (pa.field("prediction", pa.float64()),)
-        prediction = pa.field("prediction", TYPES[self.plan["label_dtype"]])
-        return prediction, *(pa.field(f"probability_{label}", pa.float32()) for label in self.plan["labels"])
+        return answer_fields(self.plan)
 
     def score(self, cells: Cells) -> Answered:
         """Answer the rows that can be, and say why the others cannot."""
@@ -130,6 +127,14 @@ def _unsure(scores: npt.NDArray[Any]) -> list[int]:
         return []
     places: list[int] = np.flatnonzero(~known.all(axis=tuple(range(1, scores.ndim)))).tolist()
     return places
+
+
+def answer_fields(plan: Mapping[str, Any]) -> tuple[pa.Field, ...]:
+    """Return the columns of the answer of a model whose serving.json is `plan`."""
+    if plan["task"] == "regression":
+        return (pa.field("prediction", pa.float64()),)
+    prediction = pa.field("prediction", TYPES[plan["label_dtype"]])
+    return prediction, *(pa.field(f"probability_{label}", pa.float32()) for label in plan["labels"])
 
 
 def _encoded(

@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.files import write_json
-from tasks.scoring.chunks import Chunk
+from tasks.scoring.chunks import Cells, Chunk
 from tasks.scoring.served import Answered, Served
 from tasks.scoring.staging import Staging
 
-__all__ = ["Shadow", "compared"]
+__all__ = ["Comparison", "Shadow", "compared", "refusing", "side_by_side", "tried"]
 
 FIRST, SECOND = "answered_", "shadow_"
 
@@ -45,28 +45,8 @@ class Shadow:
 
     def answer(self, chunk: Chunk, answered: Answered) -> pa.Table:
         """Return both versions' answers to the rows that the first could score; what one refuses is null."""
-        beside = self._answered(chunk)
-        place = np.full(len(chunk.cells), -1, np.int64)
-        place[beside.rows] = np.arange(len(beside.rows))
-        found = pa.array(place[answered.rows], mask=place[answered.rows] < 0)
-        reasons = dict(beside.aside)
-        columns = {
-            "row_number": pa.array(chunk.numbers[answered.rows]),
-            **_named(FIRST, self.answering, answered.columns),
-            **_named(SECOND, self.model, [column.take(found) for column in beside.columns]),
-            "shadow_refused": pa.array([reasons.get(int(row)) for row in answered.rows], pa.string()),
-        }
-        return pa.table(columns)
-
-    def _answered(self, chunk: Chunk) -> Answered:
-        """Score a chunk; a model that fails refuses all of it."""
-        try:
-            return self.model.score(chunk.cells)
-        except Exception as error:  # noqa: BLE001 - whatever a version in the shadow does, the batch is scored
-            said = (str(error).strip() or type(error).__name__).splitlines()[0]
-            none = [pa.array([], field.type) for field in self.model.fields]
-            refused = tuple((place, said) for place in range(len(chunk.cells)))
-            return Answered(np.empty(0, np.int64), tuple(none), refused)
+        fields = (self.answering.fields, self.model.fields)
+        return side_by_side(chunk.numbers, answered, tried(self.model, chunk.cells), *fields)
 
     def close(self, staging: Staging, log: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
         """Write the log of a batch and how the two compare; None where no row was in the shadow.
@@ -99,8 +79,52 @@ class Shadow:
         return found
 
 
-def _named(prefix: str, model: Served, columns: Sequence[pa.Array]) -> dict[str, pa.Array]:
-    return {f"{prefix}{field.name}": column for field, column in zip(model.fields, columns, strict=True)}
+def tried(model: Served, cells: Cells) -> Answered:
+    """Score rows; a version that fails refuses all of them."""
+    try:
+        return model.score(cells)
+    except Exception as error:  # noqa: BLE001 - whatever a version in the shadow does, the rows are answered
+        return refusing(model, len(cells), (str(error).strip() or type(error).__name__).splitlines()[0])
+
+
+def refusing(model: Served, rows: int, why: str) -> Answered:
+    """Return that a version refuses some rows."""
+    none = tuple(pa.array([], field.type) for field in model.fields)
+    return Answered(np.empty(0, np.int64), none, tuple((place, why) for place in range(rows)))
+
+
+def side_by_side(
+    numbers: npt.NDArray[np.int64],
+    answered: Answered,
+    beside: Answered,
+    first: Sequence[pa.Field],
+    second: Sequence[pa.Field],
+) -> pa.Table:
+    """Return both answers to the rows that the first version could score; what the second refuses is null.
+
+    Parameters
+    ----------
+    numbers : array of int64 (n,)
+        Of all rows.
+    answered, beside : Answered
+    first, second : sequence of Arrow fields
+        Columns of their answers.
+    """
+    place = np.full(len(numbers), -1, np.int64)
+    place[beside.rows] = np.arange(len(beside.rows))
+    found = pa.array(place[answered.rows], mask=place[answered.rows] < 0)
+    reasons = dict(beside.aside)
+    columns = {
+        "row_number": pa.array(numbers[answered.rows]),
+        **_named(FIRST, first, answered.columns),
+        **_named(SECOND, second, [column.take(found) for column in beside.columns]),
+        "shadow_refused": pa.array([reasons.get(int(row)) for row in answered.rows], pa.string()),
+    }
+    return pa.table(columns)
+
+
+def _named(prefix: str, fields: Sequence[pa.Field], columns: Sequence[pa.Array]) -> dict[str, pa.Array]:
+    return {f"{prefix}{field.name}": column for field, column in zip(fields, columns, strict=True)}
 
 
 def compared(tables: Iterator[pa.Table]) -> dict[str, Any]:
@@ -112,19 +136,22 @@ def compared(tables: Iterator[pa.Table]) -> dict[str, Any]:
     labels; and of the common numbers (probabilities, or the prediction of a regression) the mean absolute,
     and the largest difference; of a regression the mean signed one too.
     """
-    count = _Count()
+    count = Comparison()
     for table in tables:
         count.add(table)
     return count.told()
 
 
-class _Count:
+class Comparison:
+    """How two versions compare, over the tables that were added."""
+
     def __init__(self) -> None:
         self.rows = self.refused = self.agreed = self.cells = 0
         self.absolute = self.signed = self.largest = 0.0
         self.labels = False
 
     def add(self, table: pa.Table) -> None:
+        """Add rows with both answers."""
         refused = pc.is_valid(table["shadow_refused"])
         both = table.filter(pc.invert(refused))
         self.refused += int(pc.sum(refused).as_py() or 0)
@@ -147,6 +174,7 @@ class _Count:
         self.largest = max(self.largest, float(np.abs(difference).max(initial=0.0)))
 
     def told(self) -> dict[str, Any]:
+        """Return the figures; see `compared`."""
         found: dict[str, Any] = {"rows": self.rows, "refused": self.refused}
         if self.rows and self.labels:
             found["agreement"] = self.agreed / self.rows

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -79,7 +79,8 @@ class Guarded:
     metadata = _Plain()
 
     def __init__(self, model: PyFuncModel, required: Sequence[str]) -> None:
-        self._model, self._required = model, list(required)
+        # Columns are of any type: MLflow's look at the schema takes longer than the answer and finds nothing.
+        self._predict, self._required = cast(Any, model).unwrap_python_model().predict, list(required)
 
     def predict(self, data: pd.DataFrame) -> pd.DataFrame:
         """Return the answers to the rows of `data`, all of them numbers or labels.
@@ -105,7 +106,7 @@ class Guarded:
     def _answer(self, frame: pd.DataFrame) -> pd.DataFrame:
         if absent := [name for name in self._required if name not in frame]:
             raise Refusal(f"missing required column: {absent[0]}")
-        answer = cast("pd.DataFrame", self._model.predict(frame[self._required]))
+        answer = cast("pd.DataFrame", self._predict(None, frame[self._required]))
         if len(answer) != len(frame):
             raise RuntimeError(f"{len(answer)} answers to {len(frame)} rows")
         for name, kind in answer.dtypes.items():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, closest
 from tasks.serving.answering import Answering, load
-from tasks.tracking.fetch import fetch_version, held_aliases
+from tasks.tracking.fetch import fetch_version, held_aliases, known_version
 from tasks.tracking.store import open_client, reported
 
 __all__ = ["Source"]
+
+KNOWN = ("challenger", "champion", "previous")
 
 
 class Source:
@@ -42,6 +44,23 @@ class Source:
         if self.alias not in held:
             raise EspalierError(f"{self.name}: no version is the {self.alias}")
         return held[self.alias]
+
+    def require(self) -> None:
+        """Make sure that this can name a version, be it later.
+
+        Raises
+        ------
+        EspalierError
+            When it is neither an alias that is known nor a version that is there.
+        """
+        with reported(self.root):
+            client = open_client(self.root)
+            if self.alias.isdigit():
+                known_version(client, self.name, self.alias)
+            elif self.alias not in (known := {*KNOWN, *held_aliases(client, self.name)}):
+                close = closest(self.alias, known)
+                hint = f"did you mean {close}?" if close else f"there are: {', '.join(sorted(known))}"
+                raise EspalierError(f"{self.name}: no alias {self.alias!r}; {hint}")
 
     def load(self, version: str) -> Answering:
         """Return a version, loaded and tried.

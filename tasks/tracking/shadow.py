@@ -13,6 +13,7 @@ from tasks.tracking.store import experiment_id, open_client, reported
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 __all__ = ["EXPERIMENT", "record_shadows", "shadow_rows"]
 
@@ -24,7 +25,8 @@ MOST = 1000
 def record_shadows(root: Path) -> int:
     """Record the batches of this workspace that are not in MLflow yet; return how many those were.
 
-    A batch whose process was killed after it was scored is recorded by the next.
+    A batch whose process was killed after it was scored is recorded by the next. Requests that are served
+    are a batch that grows: its run is brought up to date.
 
     Raises
     ------
@@ -39,8 +41,11 @@ def record_shadows(root: Path) -> int:
         client = open_client(root)
         experiment = experiment_id(client, root, EXPERIMENT)
         for path, note in due:
-            if not _known(client, experiment, note):
-                _record(client, experiment, note, path.with_suffix(".parquet"))
+            run = _known(client, experiment, note)
+            if run is None:
+                _record(client, experiment, note, note.get("log", path.with_suffix(".parquet").name))
+            elif run.data.metrics["rows"] < note["rows"]:
+                _log(client, run.info.run_id, note)
             write_json(path, {**note, "recorded": True})
     return len(due)
 
@@ -73,20 +78,26 @@ def shadow_rows(client: MlflowClient, name: str, version: str, answering: str | 
             return sum(rows.values())
 
 
-def _known(client: MlflowClient, experiment: str, note: Mapping[str, Any]) -> bool:
+def _known(client: MlflowClient, experiment: str, note: Mapping[str, Any]) -> Run | None:
     names = ("batch", "model", "answering", "shadow")
     wanted = " and ".join(f"tags.`espalier.{name}` = '{note[name]}'" for name in names)
     runs = client.search_runs([experiment], f"{wanted} and attributes.status = 'FINISHED'", max_results=1)
-    return bool(runs)
+    return next(iter(runs), None)
 
 
-def _record(client: MlflowClient, experiment: str, note: Mapping[str, Any], log: Path) -> None:
-    from mlflow.entities import Metric
-
-    tags = {f"espalier.{name}": str(note[name]) for name in FACTS} | {"espalier.log": log.name}
+def _record(client: MlflowClient, experiment: str, note: Mapping[str, Any], log: str) -> None:
+    tags = {f"espalier.{name}": str(note[name]) for name in FACTS} | {"espalier.log": log}
     title = f"{note['model']}/{note['shadow']} beside {note['answering']}"
     run = client.create_run(experiment, tags=tags, run_name=title).info.run_id
+    _log(client, run, note)
+    client.set_terminated(run)
+
+
+def _log(client: MlflowClient, run: str, note: Mapping[str, Any]) -> None:
+    """Log the figures of a batch, at the number of its rows."""
+    from mlflow.entities import Metric
+
     now = time.time_ns() // 1_000_000
     figures = {name: value for name, value in note.items() if isinstance(value, int | float)}
-    client.log_batch(run, metrics=[Metric(name, float(value), now, 0) for name, value in figures.items()])
-    client.set_terminated(run)
+    metrics = [Metric(name, float(value), now, int(note["rows"])) for name, value in figures.items()]
+    client.log_batch(run, metrics=metrics)

@@ -192,6 +192,29 @@ def test_a_version_that_does_not_load_leaves_the_old_one_answering(served, tmp_p
         )
 
 
+COUNT = (
+    "from pathlib import Path; from tasks.tracking.store import open_client; "
+    "from tasks.tracking.shadow import shadow_rows; "
+    "print(shadow_rows(open_client(Path.cwd()), 'espalier-digits', '2', '1'))"
+)
+
+
+def test_a_version_in_the_shadow_answers_the_same_requests_and_is_never_returned(served, tmp_path):
+    body, kind = rows(served, 4), {"Content-Type": "application/json"}
+    before = int(served.command(sys.executable, "-c", COUNT).stdout)
+    with serving(served, tmp_path, "--model", "1", "--shadow", "2") as server:
+        labels = Counter(server.ask("POST", "/invocations", body, **kind)[1] for _ in range(25))
+        assert server.ask("POST", "/invocations", b"{}", **kind)[0] == 400
+        assert labels == {"espalier-digits/1": 25}
+        assert json.loads(server.ask("GET", "/model")[2])["shadow"]["dropped"] == 0
+    assert server.process.returncode == 0
+    assert "version 2 answers in the shadow" in server.said()
+    (note,) = (served.root / ".espalier" / "shadow").glob("requests-*.json")
+    told = json.loads(note.read_text())
+    assert (told["rows"], told["refused"], told["requests"]) == (100, 0, 25)
+    assert int(served.command(sys.executable, "-c", COUNT).stdout) == before + 100
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_in_good_order_and_its_note_with_it(served, tmp_path, stop):
     with serving(served, tmp_path) as server:

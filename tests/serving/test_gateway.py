@@ -202,11 +202,13 @@ def test_an_answer_that_is_no_number_is_refused(tmp_path):
     one_sentence(answer, 400, "row 2: the model's answer (probability_no) is not a number")
 
 
-def test_what_fails_inside_is_one_sentence_and_the_log_has_the_rest(client, loaded, monkeypatch, caplog):
+def test_what_fails_inside_is_one_sentence_and_the_log_has_the_rest(versions, monkeypatch, caplog):
+    client = Client(Gateway(load(versions[0]), 100_000, dict, lambda: None))
+
     def fails(*_, **__):
         raise MemoryError("no room")
 
-    monkeypatch.setattr("mlflow.pyfunc.PyFuncModel.predict", fails)
+    monkeypatch.setattr("onnxruntime.InferenceSession.run", fails)
     one_sentence(ask(client, {RECORDS: [ROW]}), 500, "the server's log says why")
     assert "no room" in caplog.text
 

@@ -60,3 +60,16 @@ def test_rows_of_a_version_are_counted_over_its_batches(root: Path) -> None:
     assert shadow_rows(client, "people", "4") == 42
     assert shadow_rows(client, "people", "4", answering="3") == 40
     assert shadow_rows(client, "people", "9") == 0
+
+
+def test_the_run_of_a_batch_that_grows_is_brought_up_to_date(root: Path) -> None:
+    client = open_client(root)
+    for rows in (40, 90):
+        note(root, "requests-1", rows, log="requests-1-4")
+        assert record_shadows(root) == 1
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.metrics["rows"] == 90.0
+    assert run.data.tags["espalier.log"] == "requests-1-4"
+    assert shadow_rows(client, "people", "4") == 90
