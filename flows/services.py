@@ -35,8 +35,12 @@ SETTINGS = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
     "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "60",
+    # The MLflow server calls the watch, on loopback, when an alias moves (`flows.aliases`).
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+    "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_CACHE_TTL": "5",
 }
-"""What differs from Prefect's own settings in the background services."""
+"""What differs from Prefect's and MLflow's own settings in the background services."""
 
 _SECONDS = 5.0
 

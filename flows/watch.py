@@ -1,4 +1,6 @@
-"""Tells when a run is late, and when the Prefect server is gone: `python -m flows.watch API_URL`.
+"""Tells when a run is late, when the Prefect server is gone, and of aliases moved by hand.
+
+`python -m flows.watch API_URL`.
 
 A run is late when nobody has begun it a minute after it was due: no worker, or one that hangs. That cannot be
 told by a flow, which would be late too, nor by the server when it is what is missing.
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.alerts import alert
+from flows.aliases import listen
 from flows.asking import asked
 
 __all__ = ["Watch", "main"]
@@ -83,6 +86,8 @@ def main() -> None:
     """Look until ended."""
     root = Path(os.environ.get("PWD") or Path.cwd())
     watch = Watch(sys.argv[1].rstrip("/"), lambda text, **facts: alert(root, text, **facts))
+    if trouble := listen(root, watch.tell):
+        sys.stderr.write(f"MLflow does not tell of moved aliases, the next command notices: {trouble}\n")
     for _ in _ticks():
         watch.look()
 

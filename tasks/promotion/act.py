@@ -11,7 +11,7 @@ from tasks.promotion.versions import CHALLENGER, CHAMPION, PREVIOUS, Aliases, al
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["BY_HAND", "left", "move", "moves_to", "settle"]
+__all__ = ["BY_HAND", "left", "move", "moves_to", "notice", "settle"]
 
 BY_HAND = "by hand"
 """Action of an entry that tells what was found moved."""
@@ -82,13 +82,45 @@ def left(moved: Sequence[Entry]) -> tuple[str | None, str | None]:
     return (last.champion[1], last.previous[1]) if last else (None, None)
 
 
+def notice(ledger: Ledger) -> Entry | None:
+    """Enter what somebody has moved by hand; nothing where a command is at work, or has left work behind.
+
+    Raises
+    ------
+    EspalierError
+        When a command has begun in this moment: it enters what it finds.
+    """
+    if ledger.unfinished() or _unentered(ledger) is None:
+        return None
+    entry = _begun(ledger)
+    with ledger.alone(entry):
+        return _entered(ledger, entry)
+
+
 def _by_hand(ledger: Ledger) -> Entry | None:
-    """Enter what differs between the registry and the newest completed move."""
+    return None if _unentered(ledger) is None else _entered(ledger, _begun(ledger))
+
+
+def _begun(ledger: Ledger) -> str:
+    return ledger.begin(BY_HAND, "-", "an alias was moved outside of Espalier")
+
+
+def _entered(ledger: Ledger, entry: str) -> Entry | None:
+    """Complete an entry with what differs; give it up where nothing does any more."""
+    moves = _unentered(ledger)
+    if moves is None:
+        ledger.close(entry, "abandoned")
+        return None
+    ledger.note(entry, version=moves.champion[1] or "-")
+    ledger.plan(entry, moves)
+    ledger.close(entry, "done")
+    return ledger.entry(entry)
+
+
+def _unentered(ledger: Ledger) -> Moves | None:
+    """Return what differs between the registry and the newest completed move."""
     held = aliases(ledger.client, ledger.name)
     was = left(ledger.moved())
     if was == (held.champion, held.previous):
         return None
-    entry = ledger.begin(BY_HAND, held.champion or "-", "an alias was moved outside of Espalier")
-    ledger.plan(entry, Moves((was[0], held.champion), (was[1], held.previous)))
-    ledger.close(entry, "done")
-    return ledger.entry(entry)
+    return Moves((was[0], held.champion), (was[1], held.previous))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tasks.errors import EspalierError
 from tasks.gate.approval import Approval
 from tasks.gate.decide import Decision, decide
-from tasks.promotion.act import move, moves_to, settle
+from tasks.promotion.act import move, moves_to, notice, settle
 from tasks.promotion.audit import champions, contradictions, taken_back
 from tasks.promotion.collect import collect
 from tasks.promotion.ledger import Entry, Ledger, Moves
@@ -20,7 +20,7 @@ from tasks.promotion.subjects import Rows, Stored, asked, stored
 from tasks.promotion.versions import Aliases, aliases, origin
 from tasks.tracking.fetch import download, known_version
 from tasks.tracking.shadow import shadow_rows
-from tasks.tracking.store import open_client, reported, tracking_uri
+from tasks.tracking.store import open_client, recording, tracking_uri
 
 if TYPE_CHECKING:
     from tasks.config import Params
@@ -117,6 +117,10 @@ class Desk:
     def champion(self) -> str | None:
         """Return the version that is the champion now."""
         return aliases(self.client, self.name).champion
+
+    def notice(self) -> Entry | None:
+        """Enter what somebody has moved by hand; see `act.notice`."""
+        return notice(self.ledger)
 
     def contradictions(self) -> list[str]:
         """Say where ledger and registry do not agree, and where the ledger has a gap."""
@@ -255,5 +259,5 @@ def _finished(action: str, version: str | None, settled: Sequence[Entry]) -> Ent
 @contextmanager
 def at_desk(root: Path, params: Params) -> Iterator[Desk]:
     """Open the desk; a store that cannot be reached is one line."""
-    with reported(root):
+    with recording(root):
         yield Desk(root, params)

@@ -228,6 +228,10 @@ class Ledger:
             if f"{_TAG}number" in run.data.tags and not _abandoned(run)
         }
 
+    def unfinished(self) -> bool:
+        """Tell whether a command is at work, or was killed at it."""
+        return bool(self._runs("attributes.status = 'RUNNING'"))
+
     def interrupted(self) -> list[Entry]:
         """Return entries whose process is gone before they were completed, the oldest first."""
         runs = self._runs("attributes.status = 'RUNNING'")

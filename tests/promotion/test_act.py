@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tasks.errors import EspalierError
-from tasks.promotion.act import BY_HAND, move, moves_to, settle
+from tasks.promotion.act import BY_HAND, move, moves_to, notice, settle
 from tasks.promotion.holder import LONG, process_name
 from tasks.promotion.ledger import Ledger, Moves
 from tasks.promotion.versions import CHALLENGER, CHAMPION, PREVIOUS, Aliases, aliases
@@ -96,6 +96,27 @@ def test_an_alias_moved_by_hand_is_entered_once_and_stays(ledger, client):
     assert (entry.action, entry.version, entry.moves.champion) == ("by hand", "3", ("1", "3"))
     assert settle(ledger) == []
     assert aliases(client, NAME).champion == "3"
+
+
+def test_what_was_moved_by_hand_is_noticed_without_a_command_once(ledger, client):
+    promoted(ledger, "1")
+    assert notice(ledger) is None
+    client.set_registered_model_alias(NAME, PREVIOUS, "4")
+    entry = notice(ledger)
+    assert (entry.action, entry.version, entry.moves.previous) == ("by hand", "1", (None, "4"))
+    assert notice(ledger) is None
+    assert len(ledger.entries()) == 2
+
+
+def test_what_a_command_at_work_or_a_killed_one_has_moved_is_not_taken_for_somebodys_hand(ledger, client):
+    promoted(ledger, "1")
+    entry = ledger.begin("promote", "2", "")
+    ledger.plan(entry, Moves(("1", "2"), (None, "1")))
+    client.set_registered_model_alias(NAME, PREVIOUS, "1")
+    assert notice(ledger) is None
+    gone(ledger, entry)
+    assert notice(ledger) is None
+    assert [e.state for e in settle(ledger)] == ["done"]
 
 
 def test_whoever_comes_second_gives_way_and_says_to_whom(ledger, client):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -24,7 +25,6 @@ SMALL = [
     *DIGITS,
     "train.epochs=2",
     "prune.finetune.epochs=1",
-    "measure.repeats=1",
     "evaluate.bootstrap=100",
     "prune.method=structured",
     "promote.margin=0.9",
@@ -66,13 +66,14 @@ class Life:
         subprocess.run(["git", "add", "-A"], cwd=self.root, check=True)
         subprocess.run(["git", "commit", "-q", "-m", "First result"], cwd=self.root, check=True)
         for op in ("compress", "promote", "predict", "compress", "promote", "rollback"):
+            if self.wrong:
+                return
             words = self._words(op)
             ended = self.commands.killed_by_line(words, None)
             self._begun(op)
             self._learn(op, ended)
             self._note(op, words, ended)
-        if not self.wrong:
-            self._look("the beginning")
+        self._look("the beginning")
 
     def round(self) -> None:
         """Begin a command, kill it once or twice, run it again to its end, and look."""
@@ -146,6 +147,8 @@ class Life:
         self.told.begun += op in ("promote", "rollback")
 
     def _learn(self, op: str, ended: Ended) -> None:
+        sys.stdout.write(f"{op}: {ended.seconds:.1f} s, exit {ended.code}\n")
+        sys.stdout.flush()
         self._seconds[op] = 0.5 * (self._seconds.get(op, ended.seconds) + ended.seconds)
         if ended.lines:
             self._lines[op] = ended.lines
