@@ -35,7 +35,8 @@ def as_it_comes(graph: Graph) -> tuple[bytes, str]:
     shapes = tuple((name, tuple(tensor.shape)) for name, tensor in answers.state_dict().items())
     key = (str(answers), shapes)
     if key in _PROGRAMS:
-        _PROGRAMS[key].apply_weights(answers.state_dict())
+        with quiet():
+            _PROGRAMS[key].apply_weights(answers.state_dict())
         model = serialised(_PROGRAMS[key].model_proto)
         if _equal(graph, model):
             return model, ""

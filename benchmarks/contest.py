@@ -10,7 +10,7 @@ import gzip
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from torch import nn
 
 from benchmarks import scratch
 from benchmarks.as_it_comes import as_it_comes
+from benchmarks.int8 import NAMES as INT8
+from benchmarks.int8 import Answers, nncf_int8, torchao_int8
 from benchmarks.problems import Dense, Problem, dense, halved, widths
-from benchmarks.rivals import Recover, installed, quiet, recover
+from benchmarks.rivals import NothingToPruneError, Peer, Recover, installed, quiet, recover
 from tasks.evaluation.efficiency import multiply_adds
 from tasks.evaluation.latency import interleave
 from tasks.export.config import AutoQuantisation
@@ -65,7 +67,7 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class _File:
-    """A candidate before it is judged."""
+    """A candidate before it is judged; `answers`: where it is no ONNX file, what answers rows."""
 
     tables: str
     method: str
@@ -74,6 +76,13 @@ class _File:
     macs: int
     keep: tuple[int, ...] | None = None
     note: str = ""
+    answers: Answers | None = None
+
+    def opened(self) -> Answers:
+        """Make ready what answers numeric rows (n, p)."""
+        ready = self.answers or partial(run_onnx, session(self.model))
+        columns = slice(None) if self.keep is None else list(self.keep)
+        return lambda rows: ready(rows[:, columns])
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +92,11 @@ class _Seed:
     given: Dense
     amounts: tuple[float, ...]
     epochs: int
+    methods: frozenset[str] = frozenset()
+
+    def wanted(self, *names: str) -> bool:
+        """Whether a method is asked for, or all are."""
+        return not self.methods or not self.methods.isdisjoint(names)
 
     @cached_property
     def how(self) -> Recover:
@@ -100,10 +114,9 @@ class _Seed:
         graph.network = network
         return graph.eval()
 
-    def metric(self, split: str, model: bytes, keep: tuple[int, ...] | None = None) -> float:
-        """Score a file on rows of a split."""
-        rows, y = self.given.rows(split), getattr(self.given.cleaned, split).y
-        answers = run_onnx(session(model), rows if keep is None else rows[:, list(keep)])
+    def metric(self, split: str, file: _File) -> float:
+        """Score a candidate on rows of a split."""
+        y, answers = getattr(self.given.cleaned, split).y, file.opened()(self.given.rows(split))
         return headline("auto", self.given.cleaned.cleaner.target.kind)(y, answers)
 
 
@@ -120,15 +133,39 @@ def _dense(seed: _Seed) -> Iterator[_File]:
 def _peers(seed: _Seed) -> Iterator[_File]:
     """Table A: exported as torch does; table B: as this project does."""
     for name, peer in installed().items():
-        for amount in seed.amounts if peer.structured else SPARSE:
-            with quiet():
-                graph = seed.graph(peer.prune(seed.given.graph.network, amount, seed.how))
-            if peer.baseline:
-                yield _File(_BOTH, name, f"{amount:g}", *shipped(seed, graph))
-                continue
-            model, note = as_it_comes(graph)
-            yield _File("A", name, f"{amount:g}", model, multiply_adds(graph), note=note)
-            yield _File("B", name, f"{amount:g}", *shipped(seed, graph))
+        if not seed.wanted(name, INT8.get(name, name)):
+            continue
+        yield from _int8(seed, name, "0", seed.given.graph)
+        try:
+            for amount in seed.amounts if peer.structured else SPARSE:
+                yield from _pruned(seed, name, peer, amount)
+        except NothingToPruneError:
+            continue
+
+
+def _pruned(seed: _Seed, name: str, peer: Peer, amount: float) -> Iterator[_File]:
+    with quiet():
+        graph = seed.graph(peer.prune(seed.given.graph.network, amount, seed.how))
+    if peer.baseline:
+        yield _File(_BOTH, name, f"{amount:g}", *shipped(seed, graph))
+        return
+    model, note = as_it_comes(graph)
+    yield _File("A", name, f"{amount:g}", model, multiply_adds(graph), note=note)
+    yield _File("B", name, f"{amount:g}", *shipped(seed, graph))
+    yield from _int8(seed, name, f"{amount:g}", graph)
+
+
+def _int8(seed: _Seed, name: str, setting: str, graph: Graph) -> Iterator[_File]:
+    """Table A: what a library quantises by itself, of the dense network and of those it has pruned."""
+    if name not in INT8:
+        return
+    macs, note, answers = multiply_adds(graph), "", None
+    if name == "nncf":
+        exported, note = as_it_comes(graph)
+        model = nncf_int8(exported, seed.given.rows("train"))
+    else:
+        model, answers = torchao_int8(graph)
+    yield _File("A", INT8[name], setting, model, macs, note=note, answers=answers)
 
 
 def _scratch(seed: _Seed) -> Iterator[_File]:
@@ -138,12 +175,13 @@ def _scratch(seed: _Seed) -> Iterator[_File]:
         network = recover(seed.given.untrained(narrow), how)
         file = _File(_BOTH, SCRATCH, widths(narrow), *shipped(seed, seed.graph(network)))
         yield file
-        if seed.metric("valid", file.model) < floor:
+        if seed.metric("valid", file) < floor:
             return
 
 
 def _floor(seed: _Seed) -> float:
-    return seed.metric("valid", serialised(to_model(fold(seed.given.graph)))) - DROP
+    (dense_file,) = _dense(seed)
+    return seed.metric("valid", dense_file) - DROP
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,10 +245,19 @@ def _made(method: str, made: Made) -> _File:
     return _File(_BOTH, method, kept, made.model, made.figures.macs, made.keep)
 
 
-def contest(name: str, problem: Problem, seed: int, amounts: Sequence[float], epochs: int) -> list[Judged]:
-    """Make every method's candidates on one set and seed and judge them."""
-    start = _Seed(dense(problem, seed), tuple(amounts), epochs)
-    files = [file for make in (_dense, _peers, _scratch, _ours) for file in make(start)]
+def contest(
+    name: str,
+    problem: Problem,
+    seed: int,
+    amounts: Sequence[float],
+    epochs: int,
+    methods: Sequence[str] = (),
+) -> list[Judged]:
+    """Make every method's candidates on one set and seed and judge them; with `methods` those alone."""
+    start = _Seed(dense(problem, seed), tuple(amounts), epochs, frozenset(methods))
+    makers = [_dense, _peers]
+    makers += [_scratch] * start.wanted(SCRATCH) + [_ours] * start.wanted(OURS, SIZED, UNITS)
+    files = [file for make in makers for file in make(start) if start.wanted(file.method)]
     times = interleave(_calls(start, files), rounds=11, seconds=0.003)
     return [
         Judged(
@@ -219,8 +266,8 @@ def contest(name: str, problem: Problem, seed: int, amounts: Sequence[float], ep
             file.tables,
             file.method,
             file.setting,
-            start.metric("valid", file.model, file.keep),
-            start.metric("test", file.model, file.keep),
+            start.metric("valid", file),
+            start.metric("test", file),
             len(file.model),
             len(gzip.compress(file.model, 9, mtime=0)),
             file.macs,
@@ -232,10 +279,13 @@ def contest(name: str, problem: Problem, seed: int, amounts: Sequence[float], ep
 
 
 def _calls(seed: _Seed, files: Sequence[_File]) -> dict[str, Any]:
-    """One row through every file, in ONNX Runtime."""
-    rows, calls = seed.given.rows("valid"), {}
+    """One row through every candidate; of an ONNX file with nothing beside the call of ONNX Runtime."""
+    rows, calls = seed.given.rows("valid"), dict[str, Any]()
     for i, file in enumerate(files):
-        opened = session(file.model)
         row = np.ascontiguousarray(rows[:1] if file.keep is None else rows[:1, list(file.keep)])
+        if file.answers is not None:
+            calls[str(i)] = partial(file.answers, row)
+            continue
+        opened = session(file.model)
         calls[str(i)] = lambda opened=opened, row=row: opened.run(None, {"rows": row})
     return calls

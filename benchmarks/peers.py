@@ -17,7 +17,6 @@ import torch
 from benchmarks import more_sets
 from benchmarks.contest import Judged, contest
 from benchmarks.more_sets import MORE
-from benchmarks.page import figures_beside
 from benchmarks.peers_page import Run, page
 from benchmarks.problems import SETS, Problem
 from benchmarks.rivals import PEERS, installed
@@ -46,11 +45,19 @@ def measured(names: Sequence[str], seeds: int, options: argparse.Namespace) -> l
     for name in names:
         for seed in range(seeds):
             began = time.perf_counter()
-            judged = contest(name, problems()[name], seed, options.amounts, options.epochs)
+            problem = problems()[name]
+            judged = contest(name, problem, seed, options.amounts, options.epochs, options.methods)
             print(*map(line, judged), sep="\n")
             print(f"{name}, seed {seed}: {time.perf_counter() - began:.0f} s", flush=True)
             found += judged
     return found
+
+
+def _kept(path: Path | None, found: Sequence[Judged]) -> list[Judged]:
+    """Read the figures that were not measured this time: of other sets, seeds or methods."""
+    new = {(each.set, each.seed, each.method) for each in found}
+    kept = [Judged(**each) for each in json.loads(path.read_text())] if path and path.exists() else []
+    return [each for each in kept if (each.set, each.seed, each.method) not in new]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,13 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=60, help="of training after a removal")
     parser.add_argument("--amounts", type=float, nargs="+", default=list(AMOUNTS))
     parser.add_argument("--only", nargs="*", help="sets; by default all; none: the page alone, from --json")
+    parser.add_argument(
+        "--methods", nargs="+", default=[], help="these alone, beside figures of --json that stay"
+    )
     parser.add_argument("--json", type=Path, help="write every figure here; figures of other sets there stay")
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     names = [name for name in problems() if options.only is None or name in options.only]
     found = measured(names, options.seeds, options)
-    found = [*(Judged(**each) for each in figures_beside(options.json, "set", names)), *found]
+    found = [*_kept(options.json, found), *found]
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in found], indent=1))
     there = {*installed(), *(each.set for each in found)}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.contest import DENSE, DROP, OURS, SIZED, SPARSE, UNITS, Judged
+from benchmarks.int8 import NAMES as INT8
 from benchmarks.rivals import PEERS
 from tasks.study.deployed import Point, hypervolume
 
@@ -19,7 +20,7 @@ _TABLES = {
     "A": "A. Each library as its own documentation uses it",
     "B": "B. Each library given our folding, stripping and int8",
 }
-_RIVALS = tuple(name for name, peer in PEERS.items() if not peer.baseline)
+_RIVALS = (*(name for name, peer in PEERS.items() if not peer.baseline), *INT8.values())
 
 
 @dataclass(frozen=True)
@@ -237,5 +238,8 @@ Hypervolume: for every size allowed, the candidate that is best on validation ro
 test metric above a floor {100 * BELOW:g} points under dense, added up over log10 of the bytes up to the dense
 fp32 file. Larger is better; means over seeds (smallest to largest). The baselines (random units, small net)
 are exported by this project in both tables; the libraries in table A by `torch.onnx.export` with all its
-metadata, in float32: what is compared is how they remove. NNCF and torchao quantise too, in ways of their own
-that are not in these tables; table B gives every library's network our int8."""
+metadata, in float32. `nncf, int8` and `torchao, int8` in table A are these libraries' own int8 of the dense
+network and of each that they have pruned: `nncf.quantize` of the file with 300 training rows; `quantize_`
+with `Int8DynamicActivationInt8WeightConfig`, of Linear layers alone, which runs in PyTorch: its bytes are of
+the state as `torch.save` writes it, without code, and its latency is PyTorch's. Table B gives every library's
+network our int8. torchao prunes Linear and Conv2d alone: where no hidden layer is one, it has no row."""

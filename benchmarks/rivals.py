@@ -25,7 +25,11 @@ from tasks.training.batching import Tensors
 from tasks.training.config import TrainConfig
 from tasks.training.fit import Hooks, fit
 
-__all__ = ["PEERS", "Peer", "Recover", "installed", "quiet", "recover"]
+__all__ = ["PEERS", "NothingToPruneError", "Peer", "Recover", "installed", "quiet", "recover"]
+
+
+class NothingToPruneError(Exception):
+    """A library takes no layer of this network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +122,19 @@ def random_units(network: nn.Module, amount: float, how: Recover) -> nn.Module:
 
 
 def torchao(network: nn.Module, amount: float, how: Recover) -> nn.Module:
-    """Prototype `SaliencyPruner` of torchao: prepare, step, prune, then training. Linear and Conv2d alone."""
+    """Prototype `SaliencyPruner` of torchao: prepare, step, prune, then training. Linear and Conv2d alone.
+
+    Raises
+    ------
+    NothingToPruneError
+        When no hidden layer is one of these.
+    """
     from torchao.prototype.sparsity.pruner import SaliencyPruner
 
     pruned = copy.deepcopy(network)
     *hidden, _ = [(n, layer) for n, layer in _layers(pruned).items() if not isinstance(layer, nn.Conv1d)]
+    if not hidden:
+        raise NothingToPruneError
     pruner = SaliencyPruner({})
     config = [{"tensor_fqn": f"{name}.weight", "sparsity_level": amount} for name, _ in hidden]
     pruner.prepare(pruned, config)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from tasks import pipeline
 from tasks.errors import EspalierError
-from tasks.process import live_as_long_as_parent
+from tasks.process import COPIES, preload, work
 
 if TYPE_CHECKING:
     from prefect.tasks import Task
 
     from tasks.study.config import StudyConfig
 
-__all__ = ["NEEDS_EXTRA", "Crew", "Job", "Stop", "Trials", "losses", "named"]
+__all__ = ["NEEDS_EXTRA", "Crew", "Job", "Stop", "Trials", "begin", "losses", "named"]
 
 Trials = list[dict[str, Any]]
 NEEDS_EXTRA = (
@@ -85,6 +88,19 @@ class Stop:
         return self.path.exists()
 
 
+def begin(config: StudyConfig) -> None:
+    """Begin what workers need long before there is anything to compute; returns at once.
+
+    Parameters
+    ----------
+    config : StudyConfig
+    """
+    if config.runner == "processes":
+        preload()
+    elif config.runner == "dask" and config.address is None:
+        preload("distributed.nanny", "prefect_dask")
+
+
 class Crew:
     """Workers that share the workspace's disk.
 
@@ -109,7 +125,7 @@ class Crew:
         if self.config.runner == "threads":
             return ThreadPoolTaskRunner(max_workers=workers)
         if self.config.runner == "processes":
-            return ProcessPoolTaskRunner(max_workers=workers, initializer=live_as_long_as_parent)
+            return _Copies(max_workers=workers, initializer=work)
         return _dask(workers)
 
     def known(self, job: Job) -> Trials:
@@ -134,6 +150,26 @@ class Crew:
         """Tell workers that do not see the file `Stop` to begin nothing more."""
 
 
+class _Copies(ProcessPoolTaskRunner):
+    """Prefect's runner, with processes that start as copies of the one that `preload` began."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        if COPIES:
+            self._executor = _started_as_copies(self._executor)
+        return self
+
+
+def _started_as_copies(pool: Any) -> ProcessPoolExecutor:
+    """Return a pool like one that has not started a process yet, but for how it starts them."""
+    return ProcessPoolExecutor(
+        pool._max_workers,
+        multiprocessing.get_context("forkserver"),
+        pool._initializer,
+        pool._initargs,
+    )
+
+
 def named(task: Task[Any, Any], job: Job) -> Task[Any, Any]:
     """Return the task with the candidate's name, in which braces would be a template's."""
     return task.with_options(task_run_name=job.name.replace("{", "(").replace("}", ")"))
@@ -144,6 +180,8 @@ def _dask(workers: int) -> TaskRunner[Any]:
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
         raise EspalierError(NEEDS_EXTRA) from error
+    if COPIES:
+        import_module("dask").config.set({"distributed.worker.multiprocessing-method": "forkserver"})
     here = {
         "n_workers": workers,
         "threads_per_worker": 1,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.crew import Crew, Job, Stop, Trials
+from flows.crew import Crew, Job, Stop, Trials, begin
 from flows.unfinished import noted
 from flows.workers import CtrlC, computed, crew_of, watched
 from tasks import pipeline
@@ -62,6 +62,7 @@ def study(root: Path) -> Studied:
     EspalierError
         What the user can act on; every trial finished so far is kept, and the next run goes on from there.
     """
+    begin(load_params(root).study)
     with pipeline.alone(root), noted(root, flow_run.id), pipeline.recorder(root) as recorder:
         pipeline.fetch(root)
         pipeline.clean(root)

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from tasks.evaluation.config import MeasureConfig
 from tasks.evaluation.latency import ratio
 from tasks.evaluation.speed import race
-from tasks.export.config import ExportConfig
+from tasks.export.config import ExportConfig, FoldMode
 from tasks.export.fold import fold, near_break_even, pays, projection
 from tasks.export.onnx import serialised, to_model
 from tasks.models.graph import Graph
 
-__all__ = ["Alternative", "alternatives", "beside"]
+__all__ = ["Alternative", "alternatives", "beside", "settled"]
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,39 @@ def alternatives(
     sizes = projection(graph)
     if config.fold != "auto" or sizes is None or not near_break_even(*sizes):
         return []
-    merged = pays(*sizes)
-    what, mode = ("the projection apart", "never") if merged else ("the projection merged", "always")
-    return [
-        Alternative(
-            what, serialised(to_model(fold(graph, "never" if merged else "always"))), f"export.fold: {mode}"
-        )
-    ]
+    other = _OTHER[pays(*sizes)]
+    return [Alternative(_WHAT[other], serialised(to_model(fold(graph, other))), f"export.fold: {other}")]
+
+
+_OTHER: dict[bool, FoldMode] = {True: "apart", False: "always"}
+_WHAT = {"apart": "the projection apart", "always": "the projection merged"}
+
+
+def settled(graph: Graph, mode: FoldMode, rows: npt.NDArray[np.float32]) -> FoldMode:
+    """Return how a graph is folded: what was asked for, and for ``measured`` what is faster here.
+
+    Away from break-even, and where timing rounds do not agree, multiply-adds decide.
+
+    Parameters
+    ----------
+    graph
+        The unfolded graph.
+    mode
+        `export.fold`.
+    rows
+        Numeric rows (n, p) to time it on, repeated up to a batch of 1,024.
+    """
+    sizes = projection(graph)
+    if mode != "measured":
+        return mode
+    if sizes is None or not near_break_even(*sizes):
+        return "auto"
+    other, how = _OTHER[pays(*sizes)], MeasureConfig()
+    forms: dict[str, Path | bytes] = {
+        form: serialised(to_model(fold(graph, form))) for form in ("auto", other)
+    }
+    times = race(forms, rows, how.batch, how)
+    return other if ratio(times["auto"], times[other]).low > 1 else "auto"
 
 
 def beside(

@@ -202,7 +202,7 @@ def _fold_projection(graph: Graph, mode: FoldMode) -> None:
     linear, reducer, sizes = first_linear(graph.network), _parts(graph.reducer), projection(graph)
     if linear is None or sizes is None or not isinstance(reducer[-1], Project):
         return
-    if mode == "always" or pays(*sizes):
+    if mode == "always" or (mode != "apart" and pays(*sizes)):
         _merge_projection(reducer[-1], linear)
         graph.reducer = _chain(reducer[:-1])
 
@@ -242,10 +242,10 @@ def fold(graph: Graph, mode: FoldMode = "auto", scaling: bool = True) -> Graph:
     graph
         Trained graph.
     mode
-        ``never`` changes nothing. ``always`` merges projection and first Linear; ``auto`` does where `pays`.
-        Both merge the scaling into what follows (unless a column's mean is over 256 deviations from zero,
-        where float32 would lose digits), batch norms into their neighbours, the target's scale into the last
-        Linear.
+        ``never`` changes nothing. ``always`` merges projection and first Linear, ``apart`` does not, ``auto``
+        does where `pays`, and so does ``measured``, which is settled by who can measure. All merge the
+        scaling into what follows (unless a column's mean is over 256 deviations from zero, where float32
+        would lose digits), batch norms into their neighbours, the target's scale into the last Linear.
     scaling
         False leaves the scaling of columns where it is, for 8-bit weights: with it merged, those of columns
         in large units are tiny beside the others and would be rounded away.

@@ -13,6 +13,7 @@ from tasks.config import load_params
 from tasks.data.cleaner import Cleaner
 from tasks.data.rows import Rows
 from tasks.drift.stored import save_profile
+from tasks.evaluation.alternatives import settled
 from tasks.evaluation.config import EvaluateConfig
 from tasks.evaluation.efficiency import size_of
 from tasks.evaluation.judge import Case, Splits, judge, share, yardstick
@@ -61,11 +62,12 @@ def export(
 
     The float32 file is held against the network; an int8 one, where it is kept, against the float32 file.
     """
-    forms = {"folded": fold(graph, config.fold), "scaled": fold(graph, config.fold, scaling=False)}
-    models = {form: to_model(folded) for form, folded in forms.items()}
     place = {name: i for i, name in enumerate(cleaner.plan.names)}
     columns = [place[name] for name in graph.columns]
     X = {part: rows[part].X[:, columns] for part in PARTS}
+    mode = settled(graph, config.fold, X["valid"])
+    forms = {"folded": fold(graph, mode), "scaled": fold(graph, mode, scaling=False)}
+    models = {form: to_model(folded) for form, folded in forms.items()}
     parity = check_parity(graph, serialised(models["folded"]), X["valid"][:CHECKED])
     kept = choose(models, config.quantise, X["train"], yardstick(_case(cleaner, rows), X["valid"], by))
     write_bytes(path, kept.model)

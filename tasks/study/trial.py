@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tasks.config import Params, overridden
 from tasks.errors import ConfigError, EspalierError
 from tasks.files import fingerprint, present, read_json
 from tasks.layout import Layout
+from tasks.process import computes_alone
 from tasks.study import worker
 from tasks.study.latency import latencies
 from tasks.study.nodes import LAST, code_hash, content, steps
@@ -50,8 +50,9 @@ def run_trial(
 ) -> dict[str, Any]:
     """Compute a trial, or read it where it has been computed; its stages are those of `espalier run`.
 
-    To be called in the main thread of a process, where it computes, or in any other, where it waits for
-    another process (see `tasks.study.worker`). Arguments and result can be written as JSON.
+    To be called in the main thread of a process, or in the one that a worker of Dask has, where it computes;
+    or in any other, where it waits for another process (see `tasks.study.worker`). Arguments and result can
+    be written as JSON.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def run_trial(
     EspalierError
         When the machine is to blame: a full disk, no raw rows.
     """
-    if threading.current_thread() is threading.main_thread():
+    if computes_alone():
         return _trial(Path(root), overrides, seed, {"arm": arm, "name": name}, base)
     call = {"root": str(root), "overrides": dict(overrides), "seed": seed, "arm": arm, "name": name}
     return worker.trial({**call, "base": base})

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tasks.errors import EspalierError
+from tasks.process import collect_seldom
 
 __all__ = ["WorkerLostError", "main", "stop", "stop_idle", "trial"]
 
@@ -159,6 +160,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a user's network prints is no answer
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    collect_seldom()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     calls: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin, calls), daemon=True).start()

@@ -15,7 +15,7 @@ def _predict(graph, X, kind):
         return graph.to(kind).predict(torch.from_numpy(X).to(kind))
 
 
-@pytest.mark.parametrize("mode", ["auto", "always", "never"])
+@pytest.mark.parametrize("mode", ["auto", "always", "apart", "never"])
 def test_folding_changes_nothing_in_float64(graph, make_rows, mode):
     X = make_rows(graph, 40)
     double = graph.double()
