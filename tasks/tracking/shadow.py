@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.files import read_json, write_json
 from tasks.layout import Layout
-from tasks.tracking.store import experiment_id, open_client, reported
+from tasks.tracking.store import experiment_id, open_client, recording
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,7 +37,7 @@ def record_shadows(root: Path) -> int:
     due = [(path, note) for path in notes if not (note := read_json(path)).get("recorded")]
     if not due:
         return 0
-    with reported(root):
+    with recording(root):
         client = open_client(root)
         experiment = experiment_id(client, root, EXPERIMENT)
         for path, note in due:

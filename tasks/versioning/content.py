@@ -11,6 +11,7 @@ from tasks.artifacts import Layout, read_json, write_json
 from tasks.config import Params
 from tasks.errors import EspalierError, masked
 from tasks.versioning.lockfile import read_lock
+from tasks.versioning.objectstore import let_in
 from tasks.versioning.repository import opened, reopened
 
 __all__ = [
@@ -39,7 +40,7 @@ def push(root: Path) -> int:
     EspalierError
         Without a default remote, or when a file is not there afterwards.
     """
-    with reopened(root) as repo, lock_repo(repo):  # one lock: the files in use are looked up once
+    with let_in(), reopened(root) as repo, lock_repo(repo):  # one lock: the files in use are looked up once
         repo.push(run_cache=True)
         remote = repo.cloud.get_remote_odb()
         wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
@@ -60,7 +61,7 @@ def checkout(root: Path) -> None:
     EspalierError
         When one is in neither.
     """
-    with opened(root) as repo:
+    with let_in(), opened(root) as repo:
         repo.pull(force=True)
 
 
@@ -77,7 +78,7 @@ def presence(root: Path) -> tuple[int, int]:
     EspalierError
         When the remote cannot be reached.
     """
-    with reopened(root) as repo, lock_repo(repo):
+    with let_in(), reopened(root) as repo, lock_repo(repo):
         wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
         if not repo.config["core"].get("remote"):
             return len(wanted), len(wanted)
