@@ -139,7 +139,7 @@ def stopped(root: Path, purpose: str) -> Iterator[None]:
         stack = read(root)
         alive = [name for name in (stack.processes if stack else ()) if _lives(stack or Stack("", ""), name)]
         if alive:
-            raise EspalierError(f"{purpose}: {', '.join(alive)} is up; `espalier down` first, then run again")
+            raise EspalierError(f"{purpose}: still up: {', '.join(alive)}; `espalier down`, then run again")
         if "MLFLOW_TRACKING_URI" not in os.environ and (url := reached(root)):
             raise EspalierError(f"{purpose}: {url} serves the records; end `espalier ui`, then run again")
         yield

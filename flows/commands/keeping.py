@@ -70,3 +70,26 @@ def restore(
         keeping_command.look(started_in / source, typer.echo)
     else:
         keeping_command.bring_back(root, started_in / source, typer.echo, force=force)
+
+
+@app.command(short_help="Free the space of what nothing needs any more.")
+def gc(
+    older_than: Annotated[float, typer.Option(metavar="DAYS", min=0.0, help="What is younger stays.")] = 90.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Free it; by default it is only listed.")] = False,
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Old recorded runs and versions that were never the champion, too."),
+    ] = False,
+    folder: Folder = Path(),
+) -> None:
+    """List the runs, files and left-overs that nothing needs, or free them.
+
+    What an alias, the ledger, a recorded run, a commit or the folder as it stands needs is never freed.
+    """
+    root = workspace(folder)
+    from flows import gc_command
+    from flows.terminal import option_c
+
+    words = ["espalier gc", f"--older-than {older_than:g}", "--forget" if forget else "", "--yes"]
+    again = " ".join(filter(None, words)) + option_c(str(folder))
+    gc_command.clean_up(root, older_than, typer.echo, yes=yes, forget=forget, again=again)

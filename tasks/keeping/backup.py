@@ -28,6 +28,7 @@ TRACKING = "mlflow/mlflow.db"
 FILES = "mlflow/artifacts"
 PREFECT = "prefect/prefect.db"
 OBJECTS = "remote"
+_THERE = "current_stage <> 'Deleted_Internal'"  # MLflow keeps the rows of deleted versions
 
 
 def places(root: Path) -> dict[str, Path]:
@@ -120,11 +121,11 @@ def _saved(root: Path, archive: Archive, folder: Path) -> dict[str, Any]:
         "state": str(Layout(root).state.resolve()),
         "recorded_runs": recorded,
         "runs": _count(folder / "mlflow.db", "runs"),
-        "versions": _count(folder / "mlflow.db", "model_versions"),
+        "versions": _count(folder / "mlflow.db", "model_versions", _THERE),
         "flow_runs": _count(folder / "prefect.db", "flow_run"),
         "remote": None if own or remote is None else remote.url,
     }
 
 
-def _count(database: Path, table: str) -> int:
-    return count_rows(database, table) if database.exists() else 0
+def _count(database: Path, table: str, where: str = "1") -> int:
+    return count_rows(database, table, where) if database.exists() else 0

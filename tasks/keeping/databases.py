@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import unquote
 
 from tasks.errors import EspalierError
 
-__all__ = ["copy_database", "count_rows", "lead_to"]
+__all__ = ["compact", "copy_database", "count_rows", "homes", "lead_to"]
 
 _PATIENCE = 60.0
 
@@ -39,12 +40,12 @@ def _opened(source: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=_PATIENCE)
 
 
-def count_rows(database: Path, table: str) -> int:
-    """Count the rows of a table, 0 where there is no such table."""
+def count_rows(database: Path, table: str, where: str = "1") -> int:
+    """Count the rows of a table that meet a condition, 0 where there is no such table."""
     with closing(sqlite3.connect(database)) as connection:
         if table not in {name for (name,) in _tables(connection)}:
             return 0
-        return int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])
+        return int(connection.execute(f'SELECT count(*) FROM "{table}" WHERE {where}').fetchone()[0])
 
 
 def lead_to(database: Path, before: Path, after: Path) -> int:
@@ -70,6 +71,19 @@ def lead_to(database: Path, before: Path, after: Path) -> int:
         )
 
 
+def homes(database: Path, inside: str) -> list[Path]:
+    """Return the folders that MLflow's experiments say their files are in, up to what `inside` names.
+
+    Several, where a workspace was moved or restored before.
+    """
+    with closing(sqlite3.connect(database)) as connection:
+        if "experiments" not in {name for (name,) in _tables(connection)}:
+            return []
+        addresses = connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+    paths = [unquote(str(address).removeprefix("file://")) for (address,) in addresses]
+    return [Path(path.removesuffix(f"/{inside}")) for path in paths if path.endswith(f"/{inside}")]
+
+
 def _tables(connection: sqlite3.Connection) -> list[tuple[str]]:
     return connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
 
@@ -80,3 +94,9 @@ def _texts(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         for _, column, kind, *_ in connection.execute(f'PRAGMA table_info("{table}")').fetchall():
             if "CHAR" in kind.upper() or "TEXT" in kind.upper():
                 yield table, column
+
+
+def compact(database: Path) -> None:
+    """Give the space of removed rows back; not while somebody else is at the database, nor on a full disk."""
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(database, timeout=1.0)) as connection:
+        connection.execute("VACUUM")

@@ -10,8 +10,8 @@ from typing import Any
 from tasks import versioning
 from tasks.errors import EspalierError
 from tasks.keeping.archive import contents, unpack
-from tasks.keeping.backup import BUNDLE, OBJECTS, PREFECT, TRACKING, alone, desk, places
-from tasks.keeping.databases import lead_to
+from tasks.keeping.backup import BUNDLE, FILES, OBJECTS, PREFECT, TRACKING, alone, desk, places
+from tasks.keeping.databases import homes, lead_to
 from tasks.layout import Layout
 
 __all__ = ["check", "restore"]
@@ -60,7 +60,9 @@ def restore(root: Path, source: Path, *, force: bool = False) -> dict[str, Any]:
         _require_room(root, held, force=force)
         unpack(source, folder)
         if (folder / TRACKING).exists():
-            lead_to(folder / TRACKING, Path(held["state"]), Layout(root).state.resolve())
+            state = Layout(root).state.resolve()
+            for before in [*homes(folder / TRACKING, FILES), Path(held["state"])]:
+                lead_to(folder / TRACKING, before, state)
             lead_to(folder / TRACKING, Path(held["root"]), root.resolve())
         bundle = folder / BUNDLE
         found = versioning.take_runs(root, bundle, force=force) if bundle.exists() else False

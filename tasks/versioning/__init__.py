@@ -24,16 +24,18 @@ from tasks.versioning.repository import (
     status,
     workspace_lock,
 )
+from tasks.versioning.retention import forget, free_objects, left_worktrees, needed, old_runs, stores, surplus
 from tasks.versioning.runs import Run, fetch_others, latest_run, record_run, run_that_made, runs, snapshot
 from tasks.versioning.stage import run_stage
 from tasks.versioning.tracked import track
-from tasks.versioning.worktree import worktree
+from tasks.versioning.worktree import abandon, worktree
 
 __all__ = [
     "Offer",
     "Remote",
     "Run",
     "StageOutcome",
+    "abandon",
     "absent",
     "bundle",
     "busy",
@@ -41,11 +43,16 @@ __all__ = [
     "checkout",
     "collect",
     "fetch_others",
+    "forget",
+    "free_objects",
     "init_workspace",
     "kept_open",
     "latest_run",
+    "left_worktrees",
     "lock_hashes",
+    "needed",
     "offer",
+    "old_runs",
     "plan",
     "presence",
     "push",
@@ -61,6 +68,8 @@ __all__ = [
     "source_changed",
     "stage_graph",
     "status",
+    "stores",
+    "surplus",
     "take_runs",
     "track",
     "workspace_lock",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, suppress
@@ -130,6 +131,11 @@ def _entered(root: Path) -> Iterator[None]:
         ) from error
     except DvcException as error:
         raise EspalierError(f"{root.name}: DVC says: {_one_line(error)}") from error
+    except sqlite3.OperationalError as error:  # of the databases below DVC_SITE_CACHE_DIR
+        raise EspalierError(
+            f"{root.name}: DVC cannot keep its notes ({error}): the disk is full, or not to be written. Free "
+            "space or fix permissions (docs/how-to/runbook.md), then run again"
+        ) from error
 
 
 def _one_line(error: BaseException) -> str:

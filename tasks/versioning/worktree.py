@@ -17,7 +17,7 @@ from tasks.layout import Layout
 from tasks.versioning.git import git, top_of
 from tasks.versioning.repository import opened
 
-__all__ = ["worktree"]
+__all__ = ["abandon", "worktree"]
 
 
 @contextmanager
@@ -53,6 +53,11 @@ def worktree(
         yield inner
     finally:
         _remove(top, folder)
+
+
+def abandon(root: Path, folder: Path) -> None:
+    """Remove a folder that a killed run checked out and left."""
+    _remove(top_of(root), folder)
 
 
 def _remove(top: Path, folder: Path) -> None:

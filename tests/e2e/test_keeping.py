@@ -1,7 +1,10 @@
 """What has to last: a colleague's clone, a backup, what may be let go."""
 
 import json
+import os
+import re
 import shutil
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -9,8 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
-from tests.e2e.conftest import Project, environment_of
+from tasks import versioning
+from tests.e2e.conftest import SOURCE, Project, copied, environment_of
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -19,30 +24,62 @@ def own_store(project):
     return f"sqlite:///{project.root / '.espalier' / 'mlflow' / 'mlflow.db'}"
 
 
-def test_a_clone_has_everything_with_the_shared_remote_and_the_tracking_address(project, tmp_path):
-    told = project.espalier("remote", str(tmp_path / "shared")).stdout
+@pytest.fixture(scope="module")
+def shared(finished, tmp_path_factory, prefect_url):
+    """A project whose data and models are in a remote that others read."""
+    place = tmp_path_factory.mktemp("shared")
+    project = copied(finished, place / "project", prefect_url)
+    told = project.espalier("remote", str(place / "remote")).stdout
     assert "written, read back and removed" in told
     project.git("commit", "-q", "-m", "Shared remote", ".dvc/config")
     project.dvc("push", "--all-commits", "--run-cache")
+    return project
 
-    place = tmp_path / "colleague"
+
+def cloned(project, place, **environment):
     project.git("clone", "-q", str(project.root), str(place))
     url = project.environment["PREFECT_API_URL"]
-    more = {"MLFLOW_TRACKING_URI": own_store(project), "PREFECT_API_URL": url}
-    colleague = Project(place, environment_of(place, **more))
+    return Project(place, environment_of(place, PREFECT_API_URL=url, **environment))
+
+
+def test_a_clone_has_everything_with_the_shared_remote_and_the_tracking_address(shared, tmp_path):
+    colleague = cloned(shared, tmp_path / "colleague", MLFLOW_TRACKING_URI=own_store(shared))
     colleague.dvc("pull")
     assert colleague.dvc("status").stdout.strip() == "Data and pipelines are up to date."
     assert "0 of" not in colleague.espalier("remote").stdout
     assert "the ledger is empty" in colleague.espalier("history").stdout
     compared = colleague.espalier("compare", "espalier-digits/1", "espalier-digits@challenger").stdout
     assert "test/accuracy_pct" in compared
-    rows = pd.read_parquet(place / "data" / "raw.parquet").head(9)
-    rows.to_parquet(tmp_path / "new.parquet")
-    colleague.espalier(
-        "predict", str(tmp_path / "new.parquet"), "--to", str(tmp_path / "scores.parquet"), "--model", "1"
-    )
-    assert len(pd.read_parquet(tmp_path / "scores.parquet")) == 9
+    assert scored(colleague, tmp_path, "1") == 9
     assert colleague.git("status", "--porcelain").stdout == ""
+
+
+def scored(project, folder, model="champion"):
+    """Score nine rows with a version; return how many answers there are."""
+    pd.read_parquet(project.root / "data" / "raw.parquet").head(9).to_parquet(folder / "new.parquet")
+    out = folder / "scores.parquet"
+    project.espalier("predict", str(folder / "new.parquet"), "--to", str(out), "--model", model)
+    return len(pd.read_parquet(out))
+
+
+def test_the_steps_of_the_workflow_for_pull_requests_run_and_tell_what_changed(shared, tmp_path):
+    base = shared.git("branch", "--show-current").stdout.strip()
+    runner = cloned(shared, tmp_path / "runner", BASE=f"origin/{base}")
+    params = runner.root / "params.yaml"
+    params.write_text(params.read_text().replace("  amount: 0.8", "  amount: 0.6", 1))
+    command = tmp_path / "bin" / "espalier"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from flows.cli import main; main()" "$@"\n')
+    command.chmod(0o755)
+    path = f"{command.parent}{os.pathsep}{runner.environment['PATH']}"
+    (job,) = YAML(typ="safe", pure=True).load(SOURCE / "deploy" / "ci" / "pull-request.yml")["jobs"].values()
+    steps = {step["name"]: step["run"] for step in job["steps"] if "run" in step}
+    assert set(steps) == {"Install", "Bring what is computed already", "Run", "Compare", "Comment"}
+    for name in ("Bring what is computed already", "Run", "Compare"):
+        runner.command("bash", "-euo", "pipefail", "-c", steps[name], PATH=path)
+    written = (runner.root / "figures.md").read_text()
+    assert "| reports/metrics.json | compressed.size.bytes" in written
+    assert re.search(r"\| params\.yaml \| prune\.amount +\| 0\.8 +\| 0\.6 ", written)
 
 
 @contextmanager
@@ -111,10 +148,53 @@ def test_a_backup_made_while_runs_are_recorded_brings_everything_to_another_fold
         path = client.download_artifacts(run, "told.txt", str(tmp_path))
         assert Path(path).read_text() == run
 
-    rows = pd.read_parquet(place / "data" / "raw.parquet").head(5)
-    rows.to_parquet(tmp_path / "new.parquet")
-    again.espalier("predict", str(tmp_path / "new.parquet"), "--to", str(tmp_path / "scores.parquet"))
-    assert len(pd.read_parquet(tmp_path / "scores.parquet")) == 5
+    assert scored(again, tmp_path) == 9
     refused = again.espalier("restore", str(tmp_path / "saved.tar"), check=False)
     assert refused.returncode == 1
     assert "records here already" in refused.stderr
+
+
+def occupied(project):
+    """Bytes of everything that MLflow and DVC keep here."""
+    places = [project.root / ".espalier" / "mlflow", project.root / ".espalier" / "remote"]
+    files = [path for place in (*places, project.root / ".dvc" / "cache") for path in place.rglob("*")]
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def versions(project):
+    from mlflow import MlflowClient
+
+    return {int(found.version) for found in MlflowClient(own_store(project)).search_model_versions()}
+
+
+def test_a_clean_up_frees_what_nothing_needs_and_nothing_else(project, tmp_path):
+    project.espalier("rollback", "--to", "1", "--why", "the first champion")
+    project.run("prune.amount=0.6")
+    project.run("prune.amount=0.7")
+    before, ledger = occupied(project), told(project)
+
+    listed = project.espalier("gc", "--older-than", "0").stdout
+    assert [number for number in range(1, 4) if f"version {number}" in listed] == [2]
+    assert "nothing was: `espalier gc --older-than 0 --yes` frees them" in listed
+    assert (occupied(project), versions(project)) == (before, {1, 2, 3})
+    with versioning.workspace_lock(project.root):
+        refused = project.espalier("gc", "--older-than", "0", "--yes", check=False)
+    assert "another run" in refused.stderr
+    assert versions(project) == {1, 2, 3}
+
+    freed = project.espalier("gc", "--older-than", "0", "--yes").stdout
+    promised = int(listed.splitlines()[-1].partition(" bytes")[0].replace(",", ""))
+    assert f"{promised:,} bytes freed" in freed
+    assert before - occupied(project) >= promised > 100_000
+    assert versions(project) == {1, 3}
+    assert told(project) == ledger
+    assert scored(project, tmp_path) == 9
+    assert project.dvc("status").stdout.strip() == "Data and pipelines are up to date."
+    clone = cloned(project, tmp_path / "as committed")
+    clone.dvc("remote", "modify", "--local", "storage", "url", str(project.root / ".espalier" / "remote"))
+    clone.dvc("pull")
+    assert clone.dvc("status").stdout.strip() == "Data and pipelines are up to date."
+
+    again = project.run("prune.amount=0.6")  # what the run-cache said of it is gone too
+    assert (again["train"], again["prune"]) == ("skipped", "ran")
+    assert versions(project) == {1, 3, 4}

@@ -15,8 +15,10 @@ CONFIG = (
     "['remote \"storage\"']\n    url = ../.espalier/remote\n"
 )
 TABLES = """
+CREATE TABLE experiments (artifact_location VARCHAR(256));
 CREATE TABLE runs (run_uuid VARCHAR(32), artifact_uri VARCHAR(200));
-CREATE TABLE model_versions (version INTEGER, storage_location VARCHAR(500));
+CREATE TABLE model_versions (version INTEGER, current_stage VARCHAR(20), storage_location VARCHAR(500));
+INSERT INTO model_versions VALUES (1, 'None', ''), (2, 'Deleted_Internal', '');
 CREATE TABLE pairs (number INTEGER);
 """
 
@@ -85,6 +87,8 @@ def records(empty, tmp_path):
     held.database.parent.mkdir(parents=True)
     with closing(sqlite3.connect(held.database)) as connection, connection:
         connection.executescript(TABLES)
+        place = (held.state / "mlflow" / "artifacts").as_uri()
+        connection.execute("INSERT INTO experiments VALUES (?)", (place,))
     held.record("first")
     git(held.root, "update-ref", "refs/espalier/runs/1", "HEAD")
     (held.state / "remote" / "files").mkdir(parents=True)

@@ -15,7 +15,7 @@ from tasks.keeping.archive import Archive
 from tasks.keeping.backup import alone, backup
 from tasks.keeping.databases import copy_database
 from tasks.keeping.restore import check, restore
-from tests.keeping.conftest import git
+from tests.keeping.conftest import Records, git
 
 
 @pytest.fixture
@@ -30,13 +30,23 @@ def test_a_backup_restored_elsewhere_has_runs_files_objects_and_recorded_runs(re
     assert str(records.root) not in str(other.recorded())
     assert (other.state / "remote" / "files" / "ab").read_text() == "an object"
     assert git(other.root, "rev-parse", "refs/espalier/runs/1") == git(records.root, "rev-parse", "HEAD")
-    assert (facts["runs"], facts["recorded_runs"], facts["in_git"]) == (1, 1, True)
+    assert (facts["runs"], facts["versions"], facts["recorded_runs"], facts["in_git"]) == (1, 1, 1, True)
 
 
 def test_what_is_restored_does_not_need_the_old_place(records, other, saved):
     records.root.rename(records.root.with_name("gone"))
     restore(other.root, saved)
     assert other.files() == {"first": "a result"}
+
+
+def test_a_workspace_that_was_moved_is_led_to_its_files_again(records, tmp_path):
+    records.root.rename(tmp_path / "moved")
+    moved = Records(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError):
+        moved.files()
+    path, _ = backup(moved.root, tmp_path / "saved.tar")
+    restore(moved.root, path, force=True)
+    assert moved.files() == {"first": "a result"}
 
 
 def test_what_is_recorded_while_the_backup_is_made_is_whole_or_absent(records, other, tmp_path, monkeypatch):
