@@ -1,4 +1,4 @@
-"""Step `inputs`: raw columns leave the whole path, and the network recovers without them."""
+"""Step `inputs`: raw columns leave the whole path, or components the projection, and the network recovers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tasks.models.graph import Graph
 from tasks.pruning.column_criteria import Evidence, column_scores
+from tasks.pruning.components import behind_projection, with_fewer_outputs
 from tasks.pruning.config import InputsConfig
 from tasks.pruning.inputs import narrow
 from tasks.pruning.masks import keep_largest
@@ -24,22 +25,21 @@ _ROWS = 2048
 
 
 def prune_inputs(start: Outcome, config: InputsConfig, amount: float | None, recovery: Recovery) -> Outcome:
-    """Take a share of the numeric columns from the path and recover, in one round or several.
+    """Take a share of the numeric columns, or components, from the path and recover, in one round or several.
 
     Parameters
     ----------
     start : Outcome
         With a `front`; neither it nor the network is changed.
     amount : float
-        Share of the columns; one always stays.
+        Share of the columns or components; one always stays.
 
     Raises
     ------
     EspalierError
         When the criterion does not apply to this network, or its inputs cannot be taken away.
     """
-    assert start.front is not None
-    outcome, columns = start, len(start.front.plan.names)
+    outcome, columns = start, len(_path(start, config).plan.names)
     for number, share in enumerate(round_amounts(amount or 0.0, config.rounds), 1):
         cut = _without_least(outcome, config, round(share * columns), columns, recovery)
         outcome = recovery.behind(cut.front).run(cut, f"round-{number}")
@@ -51,8 +51,7 @@ def column_sensitivity(start: Outcome, config: InputsConfig, recovery: Recovery)
 
     One curve, named `inputs`: columns belong to no layer.
     """
-    front = start.front
-    assert front is not None
+    front = _path(start, config)
     graph, names = front.graph.with_parts(network=start.network), front.plan.names
     scores = column_scores(graph, front.plan, config.importance, _evidence(front, recovery))
 
@@ -71,8 +70,8 @@ def column_sensitivity(start: Outcome, config: InputsConfig, recovery: Recovery)
 def _without_least(
     outcome: Outcome, config: InputsConfig, removed: int, columns: int, recovery: Recovery
 ) -> Outcome:
-    front = outcome.front
-    assert front is not None
+    front, whole = _path(outcome, config), outcome.front
+    assert whole is not None
     count = removed - columns + len(front.plan.names)
     if count <= 0:
         return outcome
@@ -81,11 +80,20 @@ def _without_least(
     choice = keep_largest({"inputs": scores}, count)
     keep = _kept(choice.keep["inputs"])
     smaller = narrow(graph, front.plan, keep, front.train)
-    notes = ("one column stays, the amount would have taken all",) if choice.bound else ()
+    notes = (f"one {config.of[:-1]} stays, the amount would have taken all",) if choice.bound else ()
     cut = outcome.then(smaller.network, *notes)
+    if config.of == "components":
+        return replace(cut, front=with_fewer_outputs(whole, keep))
     return replace(
         cut, front=Front(smaller, front.plan.select(keep), front.train[:, keep], front.valid[:, keep])
     )
+
+
+def _path(outcome: Outcome, config: InputsConfig) -> Front:
+    """Return the path whose columns leave: the whole one, or what is behind the projection."""
+    front = outcome.front
+    assert front is not None
+    return behind_projection(front) if config.of == "components" else front
 
 
 def _kept(mask: Tensor) -> list[int]:

@@ -195,12 +195,18 @@ class InputsConfig(Section):
     """Raw columns leave the whole path: network, projection, cleaning and what a caller must bring."""
 
     method: Literal["inputs"] = Field(description="inputs: raw columns, through the reducer")
+    of: Literal["columns", "components"] = Field(
+        "columns",
+        description="columns: of the source | components: outputs of a projection, which keeps its columns",
+    )
     importance: Literal["weight", "decomposition", "taylor", "permutation"] = Field(
         "weight",
         description="weight: first-layer norm x deviation | decomposition: what tells most about all | "
         "taylor | permutation (on validation rows)",
     )
-    amount: Amount = Field(0.5, description="share of the numeric columns taken away, or auto")
+    amount: Amount = Field(
+        0.5, description="share of the numeric columns, or components, taken away; or auto"
+    )
     tolerance: float = Field(
         0.005, ge=0.0, description="amount: auto keeps the validation metric within this of the reference"
     )

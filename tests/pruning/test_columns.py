@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,9 @@ from torch import nn
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
 from tasks.models.graph import Graph
-from tasks.models.layers import Softmax, preprocess
+from tasks.models.layers import Project, Softmax, preprocess
 from tasks.models.mlp import Mlp
+from tasks.models.spec import from_spec, to_spec
 from tasks.pruning.config import FinetuneConfig, InputsConfig
 from tasks.pruning.recipe import Pruned, prune, sensitivity
 from tasks.pruning.recovery import Front
@@ -138,3 +141,91 @@ def test_an_input_behind_a_convolution_has_no_weight_score(front):
         taken(front, amount=0.5)
     with pytest.raises(EspalierError, match="reads its input in more places"):
         taken(front, amount=0.5, importance="taylor")
+
+
+@pytest.fixture
+def projected(front: Front) -> Front:
+    """The same columns behind a projection onto six components, of which the first two say the class."""
+    torch.manual_seed(0)
+    W = torch.linalg.qr(torch.randn(p, p))[0][:, :6]
+    W[:, :2] = torch.eye(p)[:, :2]
+    graph = Graph(
+        front.graph.columns,
+        front.graph.preprocess,
+        nn.Sequential(Project(W, torch.full((6,), 0.1))),
+        Mlp((6,), hidden=(16,), outputs=2),
+        front.graph.head,
+        "classification",
+        front.graph.labels,
+    ).eval()
+    with torch.no_grad():
+        graph.network.body[0].weight[:, 2:] *= 0.01
+        graph.network.body[-1].bias -= graph(front.train).mean(0)  # both classes are answered
+    return replace(front, graph=graph)
+
+
+@pytest.mark.parametrize("importance", ["weight", "taylor", "permutation", "decomposition"])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_components_that_the_network_does_without_leave_and_every_column_stays(projected, importance, rounds):
+    pruned = components(projected, importance=importance, amount=4 / 6, rounds=rounds)
+    (project,) = pruned.front.graph.reducer
+    kept, offset = projected.graph.reducer[0].W[:, :2], projected.graph.reducer[0].b[:2]
+    assert pruned.front.graph.columns == projected.graph.columns
+    assert pruned.network.body[0].in_features == 2
+    torch.testing.assert_close(project.W, kept)
+    torch.testing.assert_close(project.b, offset)
+
+
+def test_a_path_of_fewer_components_is_rebuilt_from_its_spec_and_answers_alike(projected):
+    pruned = components(projected, amount=0.5)
+    graph = pruned.front.graph.with_parts(network=pruned.network)
+    rebuilt = from_spec(*to_spec(graph))
+    with torch.no_grad():
+        torch.testing.assert_close(rebuilt(projected.valid), graph(projected.valid))
+        torch.testing.assert_close(
+            graph(projected.valid), projected.graph(projected.valid), atol=0.1, rtol=0.1
+        )
+
+
+def test_components_have_a_curve_of_the_steps_own_metrics(projected):
+    found = sensitivity(
+        projected.graph.network,
+        InputsConfig(method="inputs", of="components"),
+        behind(projected, projected.train),
+        behind(projected, projected.valid),
+        TrainConfig(device="cpu"),
+        task="classification",
+        outputs=2,
+        seed=0,
+        front=projected,
+    )
+    for share in (0.25, 0.5):
+        done = components(projected, amount=share)
+        assert dict(found["inputs"])[share] == done.report["valid_metric"]
+
+
+def test_without_a_projection_there_are_no_components(front):
+    with pytest.raises(EspalierError, match="takes outputs of a linear projection"):
+        taken(front, of="components")
+
+
+def behind(front: Front, X: torch.Tensor) -> Tensors:
+    with torch.no_grad():
+        return Tensors(front.graph.features(X), front.graph(X).argmax(1))
+
+
+def components(front: Front, **keys: object) -> Pruned:
+    config = InputsConfig(
+        method="inputs", of="components", finetune=FinetuneConfig(epochs=0, distil=0), **keys
+    )
+    return prune(
+        front.graph.network,
+        config,
+        behind(front, front.train),
+        behind(front, front.valid),
+        TrainConfig(device="cpu"),
+        task="classification",
+        outputs=2,
+        seed=0,
+        front=front,
+    )

@@ -364,3 +364,14 @@ def test_streamed_rows_are_not_mixed_and_the_log_says_so(tmp_path, caplog):
         reports.append(read_json(Layout(root).report("prune"))["history"])
     assert reports[0] == reports[1]
     assert said == [True, False, False]
+
+
+def test_components_of_a_projection_leave_and_the_model_is_rebuilt_with_every_column(tmp_path):
+    root = before_prune(tmp_path / "pca", reduce={"columns": {"method": "pca", "components": 12}})
+    report = pruned(root, method="inputs", of="components", amount=0.5)
+    layout = Layout(root)
+    before, after = (load_graph(layout.model(name)) for name in ("reduced", "compressed"))
+    assert after.reducer[0].W.shape == (before.reducer[0].W.shape[0], 6)
+    assert after.columns == before.columns
+    assert after.network.input_shape == (6,)
+    assert report["columns_removed"] == []
