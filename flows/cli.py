@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands import keeping, making, production, servers
+from flows.commands import keeping, lineage, making, production, servers
 from flows.commands.shared import commands
 from tasks.errors import EspalierError
 from tasks.process import leave
@@ -37,7 +37,7 @@ def espalier(
     """Reduce the data and prune the network as one tracked, versioned job."""
 
 
-for group in (making, production, servers, keeping):
+for group in (making, production, lineage, servers, keeping):
     app.registered_commands += group.app.registered_commands
 
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}

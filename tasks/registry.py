@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tasks.tracking import Recorded
 from tasks.tracking.amend import COMMIT, with_commit
+from tasks.tracking.card import CARD, keep_card
 from tasks.tracking.facts import metric_format
 from tasks.tracking.links import server, version_page
 from tasks.tracking.store import environment, open_client, reported, tracking_uri
@@ -25,6 +26,7 @@ __all__ = ["CHALLENGER", "CHAMPION", "Registered", "register"]
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
+SEE_CARD = f"- model card: `{CARD}` of the source run"
 DESCRIPTION = "Raw rows in, prediction out; made by `espalier run`."
 
 
@@ -55,6 +57,8 @@ def register(root: Path, params: Params, recorded: Recorded) -> Registered:
         if known and recorded.amended:
             _describe(client, version, recorded)
         _link(client, recorded.model_id, version)
+        if not known or recorded.amended:
+            keep_card(client, version)
         _challenge(client, name, version)
         page = version_page(server(root), name, version.version)
         return Registered(name, str(version.version), page, existing=known is not None)
@@ -83,7 +87,7 @@ def _create(client: MlflowClient, root: Path, name: str, recorded: Recorded) -> 
             run_id=recorded.runs["compressed"],
             model_id=recorded.model_id,
             tags=_tags(result),
-            description=result.data.tags["mlflow.note.content"],
+            description=f"{result.data.tags['mlflow.note.content']}\n{SEE_CARD}",
         )
 
 

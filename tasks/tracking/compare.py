@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["Comparison", "Row", "compare"]
+__all__ = ["Comparison", "Row", "compare", "named_runs"]
 
 SECTIONS = ("test/", "difference/", "size/", "speed/", "cost/")
 NEWEST = 500
@@ -86,7 +86,7 @@ def _parameters(a: Run, b: Run) -> list[Row]:
 
 
 def _resolve(client: MlflowClient, scope: list[str], name: str) -> Run:
-    found = _named(client, scope, name)
+    found = named_runs(client, scope, name)
     if len(found) == 1:
         return found[0]
     if found:
@@ -101,7 +101,7 @@ def _resolve(client: MlflowClient, scope: list[str], name: str) -> Run:
     return client.get_run(version.run_id)
 
 
-def _named(client: MlflowClient, scope: list[str], name: str) -> list[Run]:
+def named_runs(client: MlflowClient, scope: list[str], name: str) -> list[Run]:
     """Return the runs whose id or name is `name`, else those whose id starts so."""
     runs = client.search_runs(scope, max_results=NEWEST) if scope else []
     exact = [run for run in runs if name in (run.info.run_id, run.info.run_name)]

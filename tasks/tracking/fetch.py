@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["Fetched", "download", "fetch_version", "held_aliases", "known_version"]
+__all__ = ["Fetched", "download", "fetch_version", "find_version", "held_aliases", "known_version"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def fetch_version(root: Path, name: str, wanted: str) -> Fetched:
     """
     with reported(root):
         client = open_client(root)
-        found = _version(client, name, wanted)
+        found = find_version(client, name, wanted)
         folder = _kept(root, found)
         if not folder.exists():
             _download(root, found, folder)
@@ -75,7 +75,14 @@ def held_aliases(client: MlflowClient, name: str) -> dict[str, str]:
         ) from error
 
 
-def _version(client: MlflowClient, name: str, wanted: str) -> ModelVersion:
+def find_version(client: MlflowClient, name: str, wanted: str) -> ModelVersion:
+    """Return a version by its number or an alias.
+
+    Raises
+    ------
+    EspalierError
+        When there is no such version, naming those that are.
+    """
     held = held_aliases(client, name)
     if not wanted.isdigit() and wanted not in held:
         raise EspalierError(_no_alias(name, wanted, held))
@@ -99,7 +106,7 @@ def known_version(client: MlflowClient, name: str, number: str) -> ModelVersion:
 
 def _no_alias(name: str, wanted: str, held: dict[str, str]) -> str:
     if wanted == "champion":
-        instead = "; `--model challenger` scores by the newest" if "challenger" in held else ""
+        instead = "; until then there is the challenger" if "challenger" in held else ""
         return f"{name} has no champion yet: `espalier promote` makes one{instead}"
     close = closest(wanted, held)
     shown = ", ".join(f"{alias} ({number})" for alias, number in sorted(held.items())) or "none"

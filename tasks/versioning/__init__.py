@@ -3,6 +3,7 @@
 from tasks.outcome import StageOutcome
 from tasks.versioning.bundle import bundle, take_runs
 from tasks.versioning.changes import changes_since
+from tasks.versioning.clone import bring, cloned, compute
 from tasks.versioning.content import (
     absent,
     checkout,
@@ -15,6 +16,17 @@ from tasks.versioning.content import (
 )
 from tasks.versioning.exchange import Offer, collect, offer
 from tasks.versioning.plan import plan
+from tasks.versioning.recorded import (
+    Kept,
+    Stage,
+    code_at,
+    commit_facts,
+    content_hash,
+    given,
+    kept,
+    listed,
+    stages_of,
+)
 from tasks.versioning.remotes import Remote, set_remote, shown_remote
 from tasks.versioning.repository import (
     busy,
@@ -25,30 +37,51 @@ from tasks.versioning.repository import (
     workspace_lock,
 )
 from tasks.versioning.retention import forget, free_objects, left_worktrees, needed, old_runs, stores, surplus
-from tasks.versioning.runs import Run, fetch_others, latest_run, record_run, run_that_made, runs, snapshot
+from tasks.versioning.runs import (
+    Run,
+    fetch_others,
+    latest_run,
+    record_run,
+    run_that_made,
+    run_with_ref,
+    runs,
+    snapshot,
+    text_at,
+)
 from tasks.versioning.stage import run_stage
 from tasks.versioning.tracked import track
 from tasks.versioning.worktree import abandon, worktree
 
 __all__ = [
+    "Kept",
     "Offer",
     "Remote",
     "Run",
+    "Stage",
     "StageOutcome",
     "abandon",
     "absent",
+    "bring",
     "bundle",
     "busy",
     "changes_since",
     "checkout",
+    "cloned",
+    "code_at",
     "collect",
+    "commit_facts",
+    "compute",
+    "content_hash",
     "fetch_others",
     "forget",
     "free_objects",
+    "given",
     "init_workspace",
+    "kept",
     "kept_open",
     "latest_run",
     "left_worktrees",
+    "listed",
     "lock_hashes",
     "needed",
     "offer",
@@ -61,16 +94,19 @@ __all__ = [
     "remote",
     "run_stage",
     "run_that_made",
+    "run_with_ref",
     "runs",
     "set_remote",
     "shown_remote",
     "snapshot",
     "source_changed",
     "stage_graph",
+    "stages_of",
     "status",
     "stores",
     "surplus",
     "take_runs",
+    "text_at",
     "track",
     "workspace_lock",
     "worktree",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ __all__ = [
     "lock_hashes",
     "presence",
     "push",
+    "reached",
     "refresh_source",
     "remote",
     "source_changed",
@@ -82,14 +85,21 @@ def presence(root: Path) -> tuple[int, int]:
         wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
         if not repo.config["core"].get("remote"):
             return len(wanted), len(wanted)
-        try:
-            held = set(repo.cloud.get_remote_odb().oids_exist(sorted(wanted)))
-        except OSError as error:
-            raise EspalierError(
-                f"the DVC remote cannot be reached ({masked(str(error))}); check its address, your rights "
-                "and credentials"
-            ) from error
-    return len(wanted), len(wanted - held)
+        with reached():
+            there = set(repo.cloud.get_remote_odb().oids_exist(sorted(wanted)))
+    return len(wanted), len(wanted - there)
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Turn what a DVC remote that cannot be reached raises into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise EspalierError(
+            f"the DVC remote cannot be reached ({masked(str(error))}); check its address, your rights "
+            "and credentials"
+        ) from error
 
 
 def remote(root: Path) -> str | None:

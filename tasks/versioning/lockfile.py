@@ -20,7 +20,7 @@ from dvc.utils.serialize import dumps_yaml, loads_yaml
 
 from tasks.files import write_text
 
-__all__ = ["load_stage", "read_lock", "run_text", "save_stage", "spliced"]
+__all__ = ["load_stage", "parsed", "read_lock", "run_text", "save_stage", "spliced"]
 
 _AT_ONCE = 8
 _ONE_LINE = 60
@@ -48,7 +48,7 @@ def load_stage(repo: Repo, name: str, lock: str | None = None) -> PipelineStage:
     if lock is None:
         own["lockfile_contents"] = _once(Path(repo.root_dir, "dvc.lock"), lambda: file.lockfile_contents)
     else:
-        own["lockfile_contents"] = _parsed_once(lock)
+        own["lockfile_contents"] = parsed(lock)
     stage: PipelineStage = file.stages[name]
     return stage
 
@@ -125,7 +125,8 @@ def read_lock(root: Path) -> dict[str, Any]:
     return deepcopy(found)
 
 
-def _parsed_once(text: str) -> dict[str, Any]:
+def parsed(text: str) -> dict[str, Any]:
+    """Return what the text of a dvc.lock holds, from memory where it was parsed before."""
     if text not in _parsed:
         _parsed[text] = loads_yaml(text) or {}
     return deepcopy(_parsed[text])

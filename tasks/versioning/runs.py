@@ -16,7 +16,17 @@ from tasks.errors import EspalierError
 from tasks.versioning.elsewhere import fetch_runs, passed_on
 from tasks.versioning.git import git, top_of
 
-__all__ = ["Run", "fetch_others", "latest_run", "record_run", "run_that_made", "runs", "snapshot"]
+__all__ = [
+    "Run",
+    "fetch_others",
+    "latest_run",
+    "record_run",
+    "run_that_made",
+    "run_with_ref",
+    "runs",
+    "snapshot",
+    "text_at",
+]
 
 REFS = "refs/espalier/runs"
 _LARGEST = 1_000_000
@@ -50,10 +60,15 @@ class Run:
 
     def text(self, root: Path, name: str) -> str:
         """Return a file of the workspace as the run has it, '' where it has none."""
-        place = f"{_inside(root)}{name}"
-        if not git(root, "ls-tree", "--full-tree", self.commit, "--", place):
-            return ""
-        return git(root, "show", f"{self.commit}:{place}")
+        return text_at(root, self.commit, name)
+
+
+def text_at(root: Path, commit: str, name: str) -> str:
+    """Return a file of the workspace as a commit has it, '' where it has none."""
+    place = f"{_inside(root)}{name}"
+    if not git(root, "ls-tree", "--full-tree", commit, "--", place):
+        return ""
+    return git(root, "show", f"{commit}:{place}")
 
 
 def runs(root: Path) -> list[Run]:
@@ -71,6 +86,14 @@ def run_that_made(root: Path, version: str) -> Run | None:
         return None  # no repository, no recorded run
     fetch_others(root)
     return next((run for run in reversed(runs(root)) if run.facts.get("Version") == version), None)
+
+
+def run_with_ref(root: Path, ref: str) -> Run | None:
+    """Return the run recorded under a ref; None where it is not here."""
+    try:
+        return next((run for run in _all(root) if run.ref == ref), None)
+    except EspalierError:
+        return None  # no repository, no recorded run
 
 
 def latest_run(root: Path) -> Run | None:

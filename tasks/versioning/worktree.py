@@ -17,7 +17,7 @@ from tasks.layout import Layout
 from tasks.versioning.git import git, top_of
 from tasks.versioning.repository import opened
 
-__all__ = ["abandon", "worktree"]
+__all__ = ["abandon", "share", "worktree"]
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def worktree(
     try:
         inner = folder / root.resolve().relative_to(top.resolve())
         _link(inner / ".espalier", Layout(root).state)
-        _share(root, inner)
+        share(root, inner)
         if params is not None:
             _bring_source(root, inner, params.source.uri)
         yield inner
@@ -71,7 +71,7 @@ def _link(place: Path, target: Path) -> None:
         place.symlink_to(target.resolve())
 
 
-def _share(root: Path, inner: Path) -> None:
+def share(root: Path, inner: Path) -> None:
     """Point the worktree's DVC at the cache, and at the remotes whose paths are relative."""
     with opened(root) as repo:
         cache = str(Path(repo.cache.local_cache_dir).resolve())

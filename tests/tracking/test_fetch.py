@@ -65,7 +65,11 @@ def test_a_killed_download_leaves_no_half_version(root: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("name", "wanted", "said"),
     [
-        ("testbed", "champion", "no champion yet: `espalier promote` makes one; `--model challenger` scores"),
+        (
+            "testbed",
+            "champion",
+            "`espalier promote` makes one; until then there is the challenger",
+        ),
         ("testbed", "chalenger", "no alias 'chalenger'; did you mean challenger?"),
         ("testbed", "7", "no version 7; there are: 1"),
         ("nobody", "champion", "registry.name: no model 'nobody' is registered"),
