@@ -24,6 +24,8 @@ __all__ = ["Options", "serve_model"]
 
 MEGABYTE = 1_000_000
 GRACE_SECONDS = 30
+KEEP_SECONDS = 75
+"""An idle connection is kept for longer than proxies keep theirs, so that they end it."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ def _run(app: App, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])  # raises the signal again when it has ended

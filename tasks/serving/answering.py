@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
+import weakref
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -44,6 +46,8 @@ class Answering:
         Type of each column of its answer.
     app : callable
         MLflow's scoring app.
+    model : Guarded or None
+        What that app asks; it is let go of with this.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Answering:
     required: tuple[str, ...]
     columns: Mapping[str, str]
     app: App
+    model: Guarded | None = None
 
     @property
     def label(self) -> str:
@@ -75,8 +80,6 @@ class Guarded:
     required : sequence of str
         Columns that it is given, and no other.
     """
-
-    metadata = _Plain()
 
     def __init__(self, model: PyFuncModel, required: Sequence[str]) -> None:
         # Columns are of any type: MLflow's look at the schema takes longer than the answer and finds nothing.
@@ -115,6 +118,22 @@ class Guarded:
         return answer
 
 
+class _Passing:
+    """What MLflow's app holds of a model: FastAPI remembers functions of apps long after they are gone."""
+
+    metadata = _Plain()
+
+    def __init__(self, model: Guarded) -> None:
+        self._model = weakref.ref(model)
+
+    def predict(self, data: pd.DataFrame) -> pd.DataFrame:
+        """Return the answers of the model, which is there as long as a request is."""
+        model = self._model()
+        if model is None:
+            raise RuntimeError("the version has been exchanged")
+        return model.predict(data)
+
+
 def load(fetched: Fetched) -> Answering:
     """Return a version that has loaded, and has answered its own example row as a request would have it.
 
@@ -132,13 +151,16 @@ def load(fetched: Fetched) -> Answering:
         asked, told = model.metadata.get_input_schema(), model.metadata.get_output_schema()
         required = tuple(asked.input_names())
         columns = {spec.name: spec.type.name for spec in told.inputs}
-        app = scoring_server.init(cast("PyFuncModel", Guarded(model, required)))
+        guarded = Guarded(model, required)
+        app = scoring_server.init(cast("PyFuncModel", _Passing(guarded)))
         example = model.metadata.load_input_example(str(fetched.folder))
         body = json.dumps({"dataframe_records": json.loads(example.to_json(orient="records"))})
     except Exception as error:  # whatever stored code does, the one before goes on
         raise EspalierError(f"{label} does not load: {_first_line(error)}") from error
+    finally:
+        _forget(fetched.folder)
     _require_answer(label, app, body.encode())
-    return Answering(fetched.name, fetched.version, fetched.folder, required, columns, app)
+    return Answering(fetched.name, fetched.version, fetched.folder, required, columns, app, guarded)
 
 
 def _require_answer(label: str, app: App, body: bytes) -> None:
@@ -147,6 +169,14 @@ def _require_answer(label: str, app: App, body: bytes) -> None:
     if status != HTTPStatus.OK:
         why = str(told[0]) if told else f"status {status}: {answer[:200].decode(errors='replace')}"
         raise EspalierError(f"{label} does not answer its example row: {why}")
+
+
+def _forget(folder: Path) -> None:
+    """Let go of the module in which MLflow has run a version's code: it would keep the version for good."""
+    for name, module in list(sys.modules.items()):
+        code = getattr(module, "__file__", None)
+        if name.startswith("code_model_") and code and Path(code).is_relative_to(folder):
+            del sys.modules[name]
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,8 @@
+import gc
 from dataclasses import replace
 from types import SimpleNamespace
 
+import onnxruntime
 import pytest
 
 from tasks.errors import EspalierError
@@ -148,6 +150,18 @@ def test_a_version_that_does_not_answer_its_example_row_is_told_why(tmp_path):
     wanted = "people version 1 does not answer its example row: missing required column: town"
     with pytest.raises(EspalierError, match=wanted):
         load(silent)
+
+
+def test_a_version_that_is_exchanged_is_not_kept_in_memory(versions):
+    def sessions():
+        gc.collect()
+        return sum(isinstance(each, onnxruntime.InferenceSession) for each in gc.get_objects())
+
+    load(versions[0])  # the last one that was loaded is what MLflow remembers
+    before = sessions()
+    for version in versions * 2:
+        load(version)
+    assert sessions() == before
 
 
 def test_a_version_that_loads_says_what_it_asks_for_and_answers(versions):
