@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.schemas.objects import FlowRun, State
 
-__all__ = ["WEBHOOK", "alert", "failed", "log_of"]
+__all__ = ["TOLD", "WEBHOOK", "alert", "failed", "log_of"]
 
 WEBHOOK = "ESPALIER_WEBHOOK_URL"
 """Environment variable with the address that alerts are sent to."""
@@ -88,6 +88,15 @@ def failed(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
         run=str(flow_run.id),
         page=_page(str(flow_run.id)),
     )
+
+
+TOLD: dict[str, Any] = {
+    "persist_result": False,
+    "validate_parameters": False,
+    "on_failure": [failed],
+    "on_crashed": [failed],
+}
+"""How a flow that nobody looks at is declared."""
 
 
 def _page(run: str) -> str:

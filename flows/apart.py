@@ -1,4 +1,4 @@
-"""The compress flow in a process of its own, which imports its code from a worktree.
+"""A flow in a process of its own, which imports its code from a worktree.
 
 A scheduled run computes what the worktree holds: were its stages imported by the process that made the
 worktree, an edit in the meantime would run and not be recorded. The process ends when that one does.
@@ -6,6 +6,7 @@ worktree, an edit in the meantime would run and not be recorded. The process end
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -13,22 +14,23 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.flow_engine import run_flow
 from prefect.states import Pending
 
-from flows.compress import Compressed, compress
 from flows.environment import enter
 from flows.terminal import log_to_terminal, quiet_dvc
 from tasks.artifacts import Layout, read_json, write_json
 from tasks.errors import EspalierError
 from tasks.process import leave
 
-__all__ = ["LostError", "compress_apart", "main"]
+__all__ = ["LostError", "main", "run_apart"]
 
 _GRACE_SECONDS = 20.0
 
@@ -37,17 +39,19 @@ class LostError(EspalierError):
     """The process was ended from outside: out of memory, or killed."""
 
 
-def compress_apart(inner: Path, parent: UUID, patience: float, seconds: float) -> dict[str, Any]:
-    """Run the compress flow on a workspace in a worktree, as a subflow, and return what it says it made.
+def run_apart(name: str, inner: Path, parent: UUID, seconds: float) -> dict[str, Any]:
+    """Run a flow on a workspace in a worktree, as a subflow, and return what it says it made.
 
     Parameters
     ----------
+    name : str
+        Of the flow, and of its module: `compress` or `study`.
     inner : Path
         Workspace in the worktree.
     parent : UUID
         Task run that it is a subflow of.
-    patience, seconds : float
-        Longest wait for the workspace, and longest run.
+    seconds : float
+        Longest run, and longest wait in it for the workspace.
 
     Raises
     ------
@@ -60,12 +64,12 @@ def compress_apart(inner: Path, parent: UUID, patience: float, seconds: float) -
     answer.unlink(missing_ok=True)
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(
-            compress,
-            parameters={"root": str(inner), "patience": patience},
+            _flow(name),
+            parameters={"root": str(inner), "patience": seconds},
             parent_task_run_id=parent,
             state=Pending(),
         )
-    words = [sys.executable, "-m", "flows.apart", str(inner), str(run.id), str(answer)]
+    words = [sys.executable, "-m", "flows.apart", name, str(inner), str(run.id), str(answer)]
     process = subprocess.Popen(words, cwd=inner, env=_environment(inner), stdin=subprocess.PIPE)
     try:
         code = process.wait(seconds)
@@ -108,21 +112,14 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGKILL)  # a flow that hears of its end could wait for a server that is gone
 
 
-def _facts(made: Compressed) -> dict[str, Any]:
-    registered = made.registered
-    return {
-        "mlflow_run": made.recorded.run_id,
-        "existing": made.recorded.existing,
-        "page": made.recorded.url,
-        "model": registered.name if registered else "",
-        "version": registered.version if registered else "",
-        "stages": {outcome.name: outcome.status for outcome in made.outcomes},
-    }
+def _flow(name: str) -> Flow[..., Any]:
+    found: Flow[..., Any] = getattr(import_module(f"flows.{name}"), name)
+    return found
 
 
-def main() -> None:
-    """Run the flow run that the arguments name, and write what it made, or why not."""
-    inner, run_id, answer = Path(sys.argv[1]), UUID(sys.argv[2]), Path(sys.argv[3])
+def main() -> int:
+    """Run the flow run that the arguments name, write what it made, or why not, and return the exit code."""
+    name, inner, run_id, answer = sys.argv[1], Path(sys.argv[2]), UUID(sys.argv[3]), Path(sys.argv[4])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     enter(inner)
     quiet_dvc()
@@ -131,14 +128,15 @@ def main() -> None:
         run = client.read_flow_run(run_id)
     asked = {"root": inner, "patience": float(run.parameters["patience"])}
     try:
-        made = run_flow(compress, flow_run=run, parameters=asked)
+        made: Any = run_flow(_flow(name), flow_run=run, parameters=asked)
     except EspalierError as error:
         write_json(answer, {"error": str(error)})
-        leave(error.exit_code)
-    assert isinstance(made, Compressed)
-    write_json(answer, _facts(made))
-    leave(0)
+        return error.exit_code
+    write_json(answer, made.facts())
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    code = 1
+    atexit.register(lambda: leave(code))  # events and logs that are still on their way are sent before
+    code = main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -27,6 +27,17 @@ class Compressed:
     outcomes: tuple[StageOutcome, ...]
     recorded: Recorded
     registered: Registered | None
+
+    def facts(self) -> dict[str, Any]:
+        """Return the plain JSON form, without figures."""
+        return {
+            "mlflow_run": self.recorded.run_id,
+            "existing": self.recorded.existing,
+            "page": self.recorded.url,
+            "model": self.registered.name if self.registered else "",
+            "version": self.registered.version if self.registered else "",
+            "stages": {outcome.name: outcome.status for outcome in self.outcomes},
+        }
 
 
 @flow(name="compress", persist_result=False, validate_parameters=False)

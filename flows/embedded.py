@@ -102,6 +102,9 @@ def main() -> None:
     os.environ.pop("PREFECT_API_URL", None)
     import uvicorn
 
+    from flows.prefect_server import take_turns
+
+    take_turns()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     uvicorn.run(
         "prefect.server.api.server:create_app",

@@ -30,6 +30,8 @@ POOL = "espalier"
 """Work pool of the deployments in prefect.yaml."""
 
 SETTINGS = {
+    # Slots that runs hold outlive a restart of the server.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
@@ -40,7 +42,7 @@ SETTINGS = {
     "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
     "MLFLOW_WEBHOOK_CACHE_TTL": "5",
 }
-"""What differs from Prefect's and MLflow's own settings in the background services."""
+"""What differs from Prefect's and MLflow's own settings in the background services; the environment wins."""
 
 _SECONDS = 5.0
 
@@ -77,7 +79,7 @@ class Service:
 def prefect_server(api_url: str) -> Service:
     """The Prefect server whose API is at `api_url`, on loopback."""
     port = api_url.removesuffix("/api").rpartition(":")[2]
-    command = ("prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
+    command = ("flows.prefect_server", "--host", "127.0.0.1", "--port", port)
     return Service("prefect", command, lambda _: answers(api_url, _SECONDS), api_url.removesuffix("/api"))
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from flows.asking import require_welcome
 from flows.embedded import free_port
 from flows.services import Service, Started
 from flows.ui import MLFLOW_PORT, PREFECT_PORT
+from flows.unfinished import close_killed
 from tasks.errors import EspalierError
 from tasks.files import write_text
 from tasks.layout import Layout
@@ -102,12 +103,20 @@ def down(root: Path, say: Callable[[str], object]) -> None:
             return
         for name in reversed(list(stack.processes)):
             process = _process(stack, name)
+            if name == "prefect":
+                _close_runs(root, stack)  # the worker has ended by now
             if process is not None:
                 _end(process)
             say(f"{name:8} {'stopped' if process else 'was not running'}")
         tracking.end_server(root)
         _note(root).unlink()
     say("Schedules wait: what becomes due until `espalier up` runs then, once each.")
+
+
+def _close_runs(root: Path, stack: Stack) -> None:
+    """Have Prefect know that the runs under way have ended."""
+    with suppress(OSError):  # the server is gone, or too busy: the next run says it
+        close_killed(root, stack.prefect)
 
 
 def status(root: Path) -> tuple[bool, list[str]]:
@@ -250,7 +259,7 @@ def _environment(root: Path, stack: Stack) -> dict[str, str]:
     """What the services' processes see: the addresses, this installation's commands, where to work."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     own = {"PREFECT_API_URL": stack.prefect, "MLFLOW_TRACKING_URI": stack.mlflow, "PATH": path}
-    return {**os.environ, **own, **services.SETTINGS, "PWD": str(root)}
+    return {**services.SETTINGS, **os.environ, **own, "PWD": str(root)}
 
 
 def _process(stack: Stack, name: str) -> psutil.Process | None:

@@ -47,15 +47,27 @@ class Studied:
     recorded: RecordedStudy
     stopped: str
 
+    def facts(self) -> dict[str, Any]:
+        """Return the plain JSON form, without figures."""
+        return {
+            "mlflow_run": self.recorded.run_id,
+            "existing": self.recorded.existing,
+            "candidates": len(self.summary.standing.rows),
+            "verdicts": list(self.summary.verdicts),
+            "stopped": self.stopped,
+        }
+
 
 @flow(name="study", persist_result=False, validate_parameters=False)
-def study(root: Path) -> Studied:
+def study(root: Path, patience: float = 0.0) -> Studied:
     """Try the candidates of section `study`, and compare them on validation rows.
 
     Parameters
     ----------
     root : Path
         Workspace: a folder with params.yaml and dvc.yaml.
+    patience : float
+        Seconds to wait for another run to leave it.
 
     Raises
     ------
@@ -63,7 +75,7 @@ def study(root: Path) -> Studied:
         What the user can act on; every trial finished so far is kept, and the next run goes on from there.
     """
     begin(load_params(root).study)
-    with pipeline.alone(root), noted(root, flow_run.id), pipeline.recorder(root) as recorder:
+    with pipeline.alone(root, patience), noted(root, flow_run.id), pipeline.recorder(root) as recorder:
         pipeline.fetch(root)
         pipeline.clean(root)
         params = load_params(root)

@@ -90,6 +90,4 @@ def _prefect(say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
     port = free_port(PREFECT_PORT)
     say(f"Prefect  http://127.0.0.1:{port}")
     say(f"         runs use it, and start faster, with PREFECT_API_URL=http://127.0.0.1:{port}/api")
-    return [
-        start_server("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), quiet=True)
-    ]
+    return [start_server("flows.prefect_server", "--host", "127.0.0.1", "--port", str(port), quiet=True)]

@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["ConfigError", "EspalierError", "Problem", "closest", "lost_connection", "masked"]
+__all__ = [
+    "ConfigError",
+    "EspalierError",
+    "NothingToDoError",
+    "Problem",
+    "closest",
+    "lost_connection",
+    "masked",
+]
 
 _ALIKE = 0.75
 
@@ -52,6 +60,10 @@ class EspalierError(Exception):
     """An expected failure: what went wrong, where, why, and what to do, in one line. Exit code 1."""
 
     exit_code = 1
+
+
+class NothingToDoError(EspalierError):
+    """What was asked for has no object (yet, or any more): for a person a failure, for an event none."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from prefect.runtime import flow_run
 from tasks import versioning
 from tasks.artifacts import Layout
 from tasks.config import Params, load_params
+from tasks.errors import masked
 from tasks.orchestration import NETWORK, STAGE, emit
 from tasks.outcome import StageOutcome
 from tasks.result import clean_report, result_rows
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = [
     "STAGES",
     "alone",
+    "announce",
+    "announce_data",
     "candidate",
     "candidate_away",
     "clean",
@@ -92,8 +95,23 @@ def recorder(root: Path) -> Recorder:
 @task(name="fetch", timeout_seconds=3600, **NETWORK)
 def fetch(root: Path) -> StageOutcome:
     """Read the labelled rows; an unchanged source is a skip."""
+    before = _rows(root)
     versioning.refresh_source(root, load_params(root))
-    return _run(root, "fetch", "fetch")
+    outcome = _run(root, "fetch", "fetch")
+    if before and _rows(root) != before and not versioning.is_worktree(root):
+        announce_data(root)
+    return outcome
+
+
+def _rows(root: Path) -> str | None:
+    """Return the hash of the raw rows; None where none were read yet."""
+    return versioning.lock_hashes(root).get(Layout(root).raw.relative_to(root).as_posix())
+
+
+def announce_data(root: Path) -> None:
+    """Tell Prefect that new data came as a new version."""
+    params = load_params(root)
+    emit("espalier.data", params.registry.name, {"source": masked(params.source.uri)})
 
 
 @task(name="clean", **STAGE)
@@ -221,15 +239,14 @@ def register(recorder: Recorder, recorded: Recorded) -> Registered | None:
     if not params.registry.register_model:
         return None
     registered = recorder.register(params, recorded)
-    if not registered.existing:
-        _announce(registered, recorded)
+    if not registered.existing and not versioning.is_worktree(recorder.root):
+        announce(registered.name, registered.version, recorded.run_id)
     return registered
 
 
-def _announce(registered: Registered, recorded: Recorded) -> None:
-    """Tell Prefect of a new challenger."""
-    payload = {"version": registered.version, "mlflow_run": recorded.run_id}
-    emit("espalier.challenger", registered.name, payload)
+def announce(model: str, version: str, run: str) -> None:
+    """Tell Prefect of a new challenger, once the run that made it is recorded."""
+    emit("espalier.challenger", model, {"version": version, "mlflow_run": run})
 
 
 @task(name="last run", timeout_seconds=900, **NETWORK)
@@ -281,6 +298,6 @@ def _report_page(root: Path, recorded: Recorded) -> str:
     """Return where the report is found: in MLflow when the workspace goes with its worktree."""
     from tasks.tracking.links import artifact_page, server
 
-    if not Layout(root).state.is_symlink():
+    if not versioning.is_worktree(root):
         return Layout(root).html.as_uri()
     return artifact_page(server(root), recorded.experiment_id, recorded.run_id, Layout(root).html.name)

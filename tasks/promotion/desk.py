@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, NothingToDoError
 from tasks.gate.approval import Approval
 from tasks.gate.decide import Decision, decide
 from tasks.promotion.act import move, moves_to, notice, settle
@@ -98,7 +98,7 @@ class Desk:
                 done = _finished(action, version, settled)
                 chosen = done.version if done else self._chosen(action, version, now)
                 if done is None and now.champion == chosen:
-                    raise EspalierError(f"{self.name}: version {chosen} is the champion already")
+                    raise NothingToDoError(f"{self.name}: version {chosen} is the champion already")
                 self.ledger.note(entry, version=chosen)
                 yield Pending(entry, chosen, now, settled, done)
             except BaseException:
@@ -111,7 +111,7 @@ class Desk:
         version = version or (held.challenger if action == "promote" else held.previous)
         if version is None:
             missing = "challenger" if action == "promote" else "previous champion"
-            raise EspalierError(f"{self.name}: there is no {missing}; see `espalier history`")
+            raise NothingToDoError(f"{self.name}: there is no {missing}; see `espalier history`")
         return str(known_version(self.client, self.name, version).version)
 
     def champion(self) -> str | None:

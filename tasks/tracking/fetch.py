@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.artifacts import Layout
-from tasks.errors import EspalierError, closest
+from tasks.errors import EspalierError, NothingToDoError, closest
 from tasks.tracking.store import environment, open_client, quiet, reported, tracking_uri
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def held_aliases(client: MlflowClient, name: str) -> dict[str, str]:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise EspalierError(
+        raise NothingToDoError(
             f"registry.name: no model {name!r} is registered; `espalier run` registers one"
         ) from error
 
@@ -85,7 +85,8 @@ def find_version(client: MlflowClient, name: str, wanted: str) -> ModelVersion:
     """
     held = held_aliases(client, name)
     if not wanted.isdigit() and wanted not in held:
-        raise EspalierError(_no_alias(name, wanted, held))
+        refused = NothingToDoError if wanted == "champion" else EspalierError
+        raise refused(_no_alias(name, wanted, held))
     return known_version(client, name, wanted if wanted.isdigit() else held[wanted])
 
 

@@ -2,7 +2,7 @@
 
 from tasks.outcome import StageOutcome
 from tasks.versioning.bundle import bundle, take_runs
-from tasks.versioning.changes import changes_since
+from tasks.versioning.changes import SOURCE_CHANGED, changes_since
 from tasks.versioning.clone import bring, cloned, compute
 from tasks.versioning.content import (
     absent,
@@ -50,10 +50,11 @@ from tasks.versioning.runs import (
 )
 from tasks.versioning.stage import run_stage
 from tasks.versioning.tracked import track
-from tasks.versioning.worktree import abandon, worktree
+from tasks.versioning.worktree import abandon, is_worktree, worktree
 
 __all__ = [
     "Kept",
+    "SOURCE_CHANGED",
     "Offer",
     "Remote",
     "Run",
@@ -78,6 +79,7 @@ __all__ = [
     "given",
     "init_workspace",
     "kept",
+    "is_worktree",
     "kept_open",
     "latest_run",
     "left_worktrees",

@@ -19,7 +19,10 @@ from tasks.versioning.plan import changed_params
 from tasks.versioning.repository import opened, stage_graph
 from tasks.versioning.runs import Run
 
-__all__ = ["changes_since"]
+__all__ = ["SOURCE_CHANGED", "changes_since"]
+
+SOURCE_CHANGED = "the source has changed"
+"""The reason that is about data."""
 
 _REGISTRY = "registry"
 
@@ -41,7 +44,7 @@ def changes_since(root: Path, params: Params, run: Run) -> tuple[str, ...]:
     yaml = YAML(typ="safe")
     now = yaml.load(Layout(root).params.read_text(encoding="utf-8")) or {}
     before = yaml.load(run.text(root, "params.yaml")) or {}
-    found = [] if _source(root, run) == described_source(root, params) else ["the source has changed"]
+    found = [] if _source(root, run) == described_source(root, params) else [SOURCE_CHANGED]
     found += [] if now.get(_REGISTRY) == before.get(_REGISTRY) else ["section registry changed"]
     return tuple(dict.fromkeys([*found, *_stages(root, now, run)]))
 

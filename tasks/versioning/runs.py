@@ -33,7 +33,7 @@ _LARGEST = 1_000_000
 """Bytes of a file that Git does not know and a snapshot takes along: code and settings, never data."""
 
 _ATTEMPTS = 20
-_RUN_MADE = ("dvc.lock", "data/source.json")
+_RUN_MADE = ("params.yaml", "dvc.lock", "data/source.json", "reports/study.dvc")
 _FIELDS = "%(refname)%1f%(objectname)%1f%(contents:trailers:only,unfold)%1e"
 
 
@@ -46,7 +46,8 @@ class Run:
     number : int
     commit : str
     facts : dict
-        What its message tells: Workspace, Flow-run, MLflow-run, Version and such.
+        What its message tells: Workspace, Flow-run, MLflow-run, Version and such; Kind, where it is no
+        compression.
     """
 
     number: int
@@ -97,8 +98,8 @@ def run_with_ref(root: Path, ref: str) -> Run | None:
 
 
 def latest_run(root: Path) -> Run | None:
-    """Return the workspace's last recorded run."""
-    return next(reversed(runs(root)), None)
+    """Return the workspace's last recorded compression."""
+    return next((run for run in reversed(runs(root)) if "Kind" not in run.facts), None)
 
 
 def snapshot(root: Path) -> str:

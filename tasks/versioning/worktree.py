@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 from dvc.config import merge
 
 from tasks.config import Params
+from tasks.errors import EspalierError
 from tasks.layout import Layout
 from tasks.versioning.git import git, top_of
 from tasks.versioning.repository import opened
 
-__all__ = ["abandon", "share", "worktree"]
+__all__ = ["abandon", "is_worktree", "share", "worktree"]
 
 
 @contextmanager
@@ -60,8 +61,17 @@ def abandon(root: Path, folder: Path) -> None:
     _remove(top_of(root), folder)
 
 
+def is_worktree(root: Path) -> bool:
+    """Say whether a workspace is one that `worktree` made, and goes with its block."""
+    return Layout(root).state.is_symlink()
+
+
 def _remove(top: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # links in it are removed, not followed
+    with suppress(EspalierError):
+        git(
+            top, "worktree", "unlock", str(folder)
+        )  # Git has it locked while it is made: a run was killed then
     git(top, "worktree", "prune", "--expire=now")
 
 

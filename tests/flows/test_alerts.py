@@ -8,15 +8,14 @@ import pytest
 from prefect.states import Crashed, Failed
 
 from flows.alerts import WEBHOOK, alert, failed, log_of
-from flows.watch import Watch
 
 
 class Receiver(HTTPServer):
-    """A server on loopback that keeps what it is sent, and answers what it is told to."""
+    """A server on loopback that keeps what it is sent."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.received, self.status, self.answer = [], 200, b"[]"
+        self.received, self.status = [], 200
 
     @property
     def url(self):
@@ -29,7 +28,6 @@ class Handler(BaseHTTPRequestHandler):
         self.server.received.append((self.path, json.loads(body)))
         self.send_response(self.server.status)
         self.end_headers()
-        self.wfile.write(self.server.answer)
 
     def log_message(self, *words):
         pass
@@ -90,56 +88,3 @@ def test_a_failed_run_is_told_with_its_reason_and_its_page(tmp_path, monkeypatch
     assert told["text"].startswith(f"scheduled compress {kind}: quick-fox")
     assert told["text"].endswith("no rows here") == (kind == "failed")
     assert (told["kind"], told["page"]) == (kind, "http://127.0.0.1:4200/runs/flow-run/r1")
-
-
-@pytest.fixture
-def told():
-    return []
-
-
-@pytest.fixture
-def watch(receiver, told):
-    return Watch(f"{receiver.url}/api", lambda text, **facts: told.append((text, facts)))
-
-
-def late(receiver, *runs):
-    receiver.answer = json.dumps(
-        [
-            {"id": run, "name": f"name-{run}", "expected_start_time": "2026-01-02T03:04:05+00:00"}
-            for run in runs
-        ]
-    ).encode()
-
-
-def test_a_late_run_is_told_once(watch, receiver, told):
-    late(receiver, "a")
-    watch.look()
-    watch.look()
-    late(receiver, "a", "b")
-    watch.look()
-    assert [facts["run"] for _, facts in told] == ["a", "b"]
-    assert "name-a was due at 2026-01-02 03:04 UTC" in told[0][0]
-    assert receiver.received[0][0] == "/api/flow_runs/filter"
-
-
-def test_a_run_that_is_late_again_is_told_again(watch, receiver, told):
-    for runs in (["a"], [], ["a"]):
-        late(receiver, *runs)
-        watch.look()
-    assert len(told) == 2
-
-
-def test_a_server_that_stays_silent_is_told_once_and_again_after_it_was_back(watch, receiver, told):
-    answering, silent = watch.api_url, "http://127.0.0.1:1/api"
-
-    def looks(url, times):
-        watch.api_url = url
-        for _ in range(times):
-            watch.look()
-
-    looks(silent, 2)
-    assert told == []
-    looks(silent, 3)
-    looks(answering, 1)
-    looks(silent, 3)
-    assert [facts["kind"] for _, facts in told] == ["server", "server"]

@@ -223,6 +223,14 @@ def test_a_run_in_a_worktree_moves_nothing_and_leaves_nothing(workspace):
     assert list((workspace / ".espalier" / "worktree").iterdir()) == []
 
 
+def test_a_worktree_whose_maker_was_killed_while_git_made_it_is_no_obstacle(workspace):
+    folder = workspace / ".espalier" / "worktree" / workspace.name
+    git(workspace, "worktree", "add", "-q", "--detach", "--lock", "--reason", "initializing", str(folder))
+    (folder / "params.yaml").unlink()
+    scheduled(workspace)
+    assert len(git(workspace, "worktree", "list").splitlines()) == 1
+
+
 def test_the_worktree_shares_cache_state_source_and_remote(workspace):
     with versioning.worktree(workspace, versioning.snapshot(workspace), Params()) as inner:
         assert (inner / ".espalier").resolve() == workspace / ".espalier"

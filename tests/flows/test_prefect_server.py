@@ -1,0 +1,45 @@
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+from prefect.server.database.configurations import AioSqliteConfiguration
+
+from flows.prefect_server import take_turns
+
+
+async def _raced(path, writers):
+    """Let transactions that all read first and write then run side by side; the count that they leave."""
+    database = AioSqliteConfiguration(connection_url=f"sqlite+aiosqlite:///{path}")
+    engine = await database.engine()
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("create table told (n integer)"))
+    read = 0
+
+    async def write():
+        nonlocal read
+        async with await database.session(engine) as session, database.begin_transaction(session):
+            found = (await session.execute(sa.text("select count(*) from told"))).scalar()
+            read += 1
+            for _ in range(20):  # let the others read, where they can
+                if read == writers:
+                    break
+                await asyncio.sleep(0.005)
+            await session.execute(sa.text("insert into told values (:n)"), {"n": found})
+
+    await asyncio.gather(*(write() for _ in range(writers)))
+    async with await database.session(engine) as session:
+        rows = (await session.execute(sa.text("select n from told order by n"))).scalars().all()
+    await engine.dispose()
+    return rows
+
+
+def test_transactions_that_read_and_then_write_wait_for_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(AioSqliteConfiguration, "begin_transaction", AioSqliteConfiguration.begin_transaction)
+    take_turns()
+    assert asyncio.run(_raced(tmp_path / "own.db", 5)) == [0, 1, 2, 3, 4]
+
+
+def test_without_that_prefect_refuses_them(tmp_path):
+    """Tells when Prefect has mended it, and the server of our own can go."""
+    with pytest.raises(sa.exc.OperationalError, match="database is locked"):
+        asyncio.run(_raced(tmp_path / "own.db", 5))
