@@ -69,7 +69,9 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def running(command: list[str], folder: Path, given: dict[str, str], log: Path) -> Iterator[subprocess.Popen]:
+def running(
+    command: list[str], folder: Path, given: dict[str, str], log: Path, *, gently: bool = True
+) -> Iterator[subprocess.Popen]:
     """A process that leads a group of its own, ended with the block."""
     with log.open("ab") as out:
         process = subprocess.Popen(
@@ -78,7 +80,7 @@ def running(command: list[str], folder: Path, given: dict[str, str], log: Path) 
     try:
         yield process
     finally:
-        for request in (signal.SIGTERM, signal.SIGKILL):
+        for request in (signal.SIGTERM, signal.SIGKILL) if gently else (signal.SIGKILL,):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, request)
             with suppress(subprocess.TimeoutExpired):
@@ -160,11 +162,12 @@ class Machines:
         for name, address in self.hosts.items():
             stated = {key: value.replace(name, address) for key, value in stated.items()}
         home = self.folder / machine
-        home.mkdir(exist_ok=True)
+        (home / "tmp").mkdir(parents=True, exist_ok=True)
         own = {
             "HOME": str(home),
             "PREFECT_HOME": str(home / "prefect"),
             "DVC_SITE_CACHE_DIR": str(home / "dvc"),
+            "TMPDIR": str(home / "tmp"),
         }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         kept = {key: value for key, value in os.environ.items() if key not in KNOWN}
@@ -177,13 +180,16 @@ class Machines:
         return [sys.executable, *rest] if first == "python" else [sys.executable, "-m", first, *rest]
 
     @contextmanager
-    def service(self, service: str, machine: str, **more: str) -> Iterator[subprocess.Popen]:
+    def service(
+        self, service: str, machine: str, *, gently: bool = True, **more: str
+    ) -> Iterator[subprocess.Popen]:
         """Run a service of compose.yaml as long as the block."""
         given = self.given(service, machine, **more)
         home = self.folder / machine
         if not (home / "deploy").exists():
             (home / "deploy").symlink_to(DEPLOY)
-        with running(self.command(service), home, given, self.folder / f"{machine}.log") as process:
+        log = self.folder / f"{machine}.log"
+        with running(self.command(service), home, given, log, gently=gently) as process:
             yield process
 
     def dumped(self, database: str) -> bytes:
@@ -215,12 +221,12 @@ def machines(folder: Path) -> Iterator[Machines]:
         database = stack.enter_context(postgres(folder / "postgres.log"))
         found.postgres = {"PGHOST": "127.0.0.1", "PGPORT": str(database)}
         moto = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(places["store"])]
-        stack.enter_context(running(moto, folder, dict(os.environ), folder / "store.log"))
+        stack.enter_context(running(moto, folder, dict(os.environ), folder / "store.log", gently=False))
         own = {"MLFLOW_HOST": "127.0.0.1", "MLFLOW_PORT": str(places["mlflow"]), "MLFLOW_WORKERS": "1"}
         own["MLFLOW_SERVER_ALLOWED_HOSTS"] = f"127.0.0.1:{places['mlflow']}"
-        stack.enter_context(found.service("mlflow", "mlflow", **own))
+        stack.enter_context(found.service("mlflow", "mlflow", gently=False, **own))
         own = {"PREFECT_SERVER_API_HOST": "127.0.0.1", "PREFECT_SERVER_API_PORT": str(places["prefect"])}
-        stack.enter_context(found.service("prefect", "prefect", **own))
+        stack.enter_context(found.service("prefect", "prefect", gently=False, **own))
         until(lambda: answers(urls["store"]))
         with found.service("buckets", "buckets") as process:
             assert process.wait(PATIENCE) == 0

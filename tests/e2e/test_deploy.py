@@ -27,7 +27,8 @@ CHANGED = [
     "promote.max_calibration_error=null",
 ]
 SETTLE = "from pathlib import Path; from tasks.config import apply_overrides; apply_overrides(Path.cwd(), {})"
-WORKER = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"), ("PREFECT_API_AUTH_STRING",)
+MLFLOW_NAME = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+PREFECT = basic(SECRETS["PREFECT_API_AUTH_STRING"])
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +59,17 @@ def clone(found: Machines, machine: str) -> Project:
     return Project(root, {**given, "PYTHONPATH": str(root)})
 
 
+def without(project: Project, *names: str) -> Project:
+    left = {name: value for name, value in project.environment.items() if name not in names}
+    return replace(project, environment=left)
+
+
 def asked(found: Machines, path: str, body: object | None = None) -> object:
     """What Prefect's API answers."""
     import urllib.request
 
     data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **basic(SECRETS["PREFECT_API_AUTH_STRING"])}
+    headers = {"Content-Type": "application/json", **PREFECT}
     url = f"{found.hosts['http://prefect:4200']}/api/{path}"
     with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=60) as answer:
         return json.load(answer)
@@ -95,16 +101,9 @@ def life(shared):
     """A worker on A makes a model, one on B finds it made; B promotes it; a clone on A scores."""
     found, desk = shared
     with found.service("worker", "a"):
-        until(
-            lambda: (
-                status(
-                    f"{found.hosts['http://prefect:4200']}/api/work_pools/espalier",
-                    basic(SECRETS["PREFECT_API_AUTH_STRING"]),
-                )
-                == 200
-            )
-        )
-        desk.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "deploy/prefect.yaml")
+        until(lambda: status(f"{found.hosts['http://prefect:4200']}/api/work_pools/espalier", PREFECT) == 200)
+        stranger = without(desk, "ESPALIER_REPOSITORY", "ESPALIER_BRANCH")
+        stranger.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "deploy/prefect.yaml")
         first = scheduled(found)
     with found.service("worker", "b"):
         again = scheduled(found)
@@ -125,7 +124,8 @@ def test_a_worker_clones_pulls_and_makes_a_model_that_git_and_the_servers_know(l
     log = (life.found.folder / "a.log").read_text("utf-8")
     assert "reference" in log
     assert "restored" in log  # what the person's clone had computed came through the store
-    assert not list((life.found.folder / "a").glob("**/.espalier/remote"))
+    steps = asked(life.found, "deployments/name/scheduled%20compress/compress")["pull_steps"]
+    assert "{{ $ESPALIER_REPOSITORY }}" in json.dumps(steps)  # what is cloned, each worker's environment said
 
 
 def test_a_worker_on_another_machine_knows_what_was_made(life):
@@ -148,11 +148,6 @@ def test_the_champion_scores_where_neither_database_nor_files_are(life):
     assert not (life.home.root / ".espalier" / "mlflow").exists()
 
 
-def without(project: Project, *names: str) -> Project:
-    left = {name: value for name, value in project.environment.items() if name not in names}
-    return replace(project, environment=left)
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -164,14 +159,14 @@ def without(project: Project, *names: str) -> Project:
     ids=lambda words: words[0],
 )
 def test_without_a_name_for_mlflow_nothing_is_read_registered_or_promoted(life, words):
-    ended = without(life.home, *WORKER[0]).espalier(*words, check=False)
+    ended = without(life.home, *MLFLOW_NAME).espalier(*words, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "asks who you are: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 def test_without_words_for_prefect_no_flow_begins(life):
-    ended = without(life.home, *WORKER[1]).espalier("promote", check=False)
+    ended = without(life.home, "PREFECT_API_AUTH_STRING").espalier("promote", check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "asks who you are: set PREFECT_API_AUTH_STRING" in ended.stderr
 
