@@ -127,7 +127,10 @@ def code_faults(code: Code) -> Iterator[str]:
     if commit is None and run is None:
         yield "no git commit is recorded; commit, then `espalier run`: the same result takes that commit"
     if commit and not commit.known and not (run and run.known):
-        yield f"commit {commit.id[:10]} is not in this repository; fetch it (`git fetch`)"
+        yield (
+            f"commit {commit.id[:10]} is not in this repository; `git fetch` it, or `espalier run`: the same "
+            "result takes the clean commit that makes it"
+        )
     if commit and commit.known and commit.other and not (run and run.known and not run.other):
         said = "with local changes that nobody recorded" if code.dirty else "without local changes"
         yield f"made {said}, but commit {commit.id[:10]} has other code: {named(commit.other)}"

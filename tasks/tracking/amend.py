@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tasks.artifacts import Layout
 from tasks.tracking.entries import NOTE
-from tasks.tracking.identity import code_version
+from tasks.tracking.identity import code_version, has_commit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,7 +26,8 @@ _FIRST = re.compile(r"^- ", re.MULTILINE)
 def amend_origin(client: MlflowClient, root: Path, run: Run, nested: Sequence[Run]) -> bool:
     """Say of a recorded result that the commit checked out at `root`, which just made it again, is its own.
 
-    Nothing changes where it has a commit without local changes already, or the folder is at none.
+    Nothing changes where it has a commit without local changes already, which is still in the repository, or
+    the folder is at none.
 
     Returns
     -------
@@ -34,7 +35,7 @@ def amend_origin(client: MlflowClient, root: Path, run: Run, nested: Sequence[Ru
         Whether it has another commit than before.
     """
     held = run.data.tags
-    if held.get(COMMIT) and held.get(DIRTY) == "false":
+    if held.get(DIRTY) == "false" and COMMIT in held and has_commit(root, held[COMMIT]):
         return False
     code = code_version(root)
     if not code.commit or code.dirty:

@@ -15,7 +15,7 @@ from tasks.config import AFTER_STAGES
 if TYPE_CHECKING:
     from tasks.config import Params
 
-__all__ = ["Code", "code_version", "identity", "output_hash", "result_hashes"]
+__all__ = ["Code", "code_version", "has_commit", "identity", "output_hash", "result_hashes"]
 
 MEASURED = frozenset({"reports/measure.json", "reports/report.html"})
 
@@ -47,11 +47,19 @@ def output_hash(lock: Mapping[str, str], path: str) -> str | None:
 
 
 def code_version(root: Path) -> Code:
-    """Return the commit checked out at `root` and whether tracked files differ from it."""
+    """Return the commit checked out at `root` and whether tracked files differ from it.
+
+    Looked at are the folder and, where it is inside a project, the project's own code.
+    """
     commit = _git(root, "rev-parse", "HEAD")
     written = [f":(exclude){name}" for name in ("dvc.lock", "data/source.json")]
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *written)
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(top)tasks", *written)
     return Code(commit, bool(changed))
+
+
+def has_commit(root: Path, commit: str) -> bool:
+    """Say whether the repository around `root` has a commit."""
+    return bool(_git(root, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"))
 
 
 def _git(root: Path, *arguments: str) -> str:

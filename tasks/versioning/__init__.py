@@ -53,8 +53,8 @@ from tasks.versioning.tracked import track
 from tasks.versioning.worktree import abandon, is_worktree, worktree
 
 __all__ = [
-    "Kept",
     "SOURCE_CHANGED",
+    "Kept",
     "Offer",
     "Remote",
     "Run",
@@ -78,8 +78,8 @@ __all__ = [
     "free_objects",
     "given",
     "init_workspace",
-    "kept",
     "is_worktree",
+    "kept",
     "kept_open",
     "latest_run",
     "left_worktrees",

@@ -16,7 +16,7 @@ from tasks.evaluation.reports import MODELS
 from tasks.outcome import StageOutcome
 from tasks.registry import register
 from tasks.tracking import Recorded, record
-from tasks.tracking.identity import identity, output_hash, result_hashes
+from tasks.tracking.identity import code_version, identity, output_hash, result_hashes
 from tasks.tracking.store import open_client
 from tasks.tracking.writer import Writer
 
@@ -259,6 +259,30 @@ def test_a_result_keeps_the_clean_commit_that_it_has(repository: Path, lock: Loc
     again = _record(repository, lock)
     assert (again.existing, again.amended) == (True, False)
     assert _origins(repository, again) == {(before, "false")}
+
+
+def test_a_result_whose_commit_was_rewritten_away_gets_the_one_that_makes_it_again(
+    repository: Path, lock: Lock
+) -> None:
+    _commit(repository)
+    first, client = _record(repository, lock), open_client(repository)
+    for run in (first.run_id, *first.runs.values()):
+        client.set_tag(run, "mlflow.source.git.commit", "f" * 40)
+    assert _record(repository, lock).amended
+    assert _origins(repository, first) == {(_git(repository, "rev-parse", "HEAD"), "false")}
+
+
+def test_changed_code_of_the_project_around_a_workspace_is_a_local_change(tmp_path: Path) -> None:
+    root, code = tmp_path / "work" / "churn", tmp_path / "tasks" / "own.py"
+    for path in (root / "params.yaml", code, tmp_path / "README.md"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x = 1\n")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "As it is"]):
+        _git(tmp_path, *words)
+    (tmp_path / "README.md").write_text("x = 2\n")
+    assert not code_version(root).dirty
+    code.write_text("x = 2\n")
+    assert code_version(root).dirty
 
 
 def test_the_registered_version_names_the_commit_that_was_found_later(repository: Path, lock: Lock) -> None:
