@@ -26,6 +26,7 @@ from flows.alerts import alert
 from flows.aliases import listen
 from flows.asking import asked
 from flows.unfinished import close, close_killed
+from tasks.layout import Layout
 
 __all__ = ["Watch", "main"]
 
@@ -92,14 +93,21 @@ class Watch:
             self.tell(text, **facts)
 
     def _own(self) -> dict[str, dict[str, Any]]:
-        """Return this workspace's deployments by their ids; others may have the same server."""
+        """Return this workspace's deployments by their ids; others may have the same server.
+
+        Away from any workspace, those whose workers fetch it.
+        """
         found = self._asked("/deployments/filter", {})
-        return {one["id"]: one for one in found if _folder(one) == str(self.root)}
+        if _is_workspace(self.root):
+            return {one["id"]: one for one in found if _folder(one) == str(self.root)}
+        return {one["id"]: one for one in found if not Path(_folder(one)).is_absolute()}
 
     def _runs(self, own: Collection[str]) -> list[dict[str, Any]]:
         """Return the runs of deployments that have not ended, after closing those that never will."""
         which = {"deployment_id": {"any_": list(own)}, "state": {"type": {"any_": _TO_COME}}}
         found = self._asked("/flow_runs/filter", {"flow_runs": which}) if own else []
+        if not _is_workspace(self.root):
+            return list(found)  # pending is a run whose worker fetches data, however long that takes
         since = (datetime.now(UTC) - _PENDING).isoformat()
         return [run for run in found if not (_is_stuck(run, since) and close(self.api_url, run["id"]))]
 
@@ -128,6 +136,10 @@ def _folder(deployment: Mapping[str, Any]) -> str:
     return next((str(step["directory"]) for one in steps for step in one.values() if "directory" in step), "")
 
 
+def _is_workspace(root: Path) -> bool:
+    return Layout(root).params.exists()
+
+
 def _is_stuck(run: Mapping[str, Any], since: str) -> bool:
     return bool(run["state"]["type"] == "PENDING" and run["state"]["timestamp"] < since)
 
@@ -151,7 +163,8 @@ def main() -> None:
     """Look until ended."""
     root = Path(os.environ.get("PWD") or Path.cwd())
     watch = Watch(sys.argv[1].rstrip("/"), root, lambda text, **facts: alert(root, text, **facts))
-    threading.Thread(target=_listen, args=(root, watch.tell), daemon=True).start()
+    if _is_workspace(root):
+        threading.Thread(target=_listen, args=(root, watch.tell), daemon=True).start()
     for _ in _ticks():
         watch.look()
 

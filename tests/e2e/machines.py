@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -31,6 +32,7 @@ SECRETS = {
     "PREFECT_API_AUTH_STRING": "espalier:secret-of-prefect",
     "MLFLOW_TRACKING_PASSWORD": "secret-of-ada",
 }
+BOB = {"MLFLOW_TRACKING_USERNAME": "bob", "MLFLOW_TRACKING_PASSWORD": "secret-of-bob"}
 KNOWN = {**example(), **SECRETS, "MLFLOW_TRACKING_USERNAME": "ada"}
 ADMIN = {
     "MLFLOW_TRACKING_USERNAME": KNOWN["MLFLOW_AUTH_ADMIN_USERNAME"],
@@ -211,7 +213,7 @@ class Machines:
 
 @contextmanager
 def machines(folder: Path) -> Iterator[Machines]:
-    """Start the servers, make buckets and a user; all ends with the block."""
+    """Start the servers, make buckets and two users; all ends with the block."""
     found = Machines(folder)
     places = {name: free_port() for name in ("store", "mlflow", "prefect")}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in places.items()}
@@ -235,5 +237,8 @@ def machines(folder: Path) -> Iterator[Machines]:
         new = {"NEW_PASSWORD": SECRETS["MLFLOW_TRACKING_PASSWORD"], **ADMIN}
         with running(add, folder, found.machine("admin", **new), folder / "admin.log") as process:
             assert process.wait(PATIENCE) == 0
+        bob = {"username": BOB["MLFLOW_TRACKING_USERNAME"], "password": BOB["MLFLOW_TRACKING_PASSWORD"]}
+        admin = basic(f"{ADMIN['MLFLOW_TRACKING_USERNAME']}:{ADMIN['MLFLOW_TRACKING_PASSWORD']}")
+        assert status(f"{urls['mlflow']}/api/2.0/mlflow/users/create", admin, json.dumps(bob).encode()) == 200
         until(lambda: answers(f"{urls['prefect']}/api/health"))
         yield found

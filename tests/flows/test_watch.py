@@ -17,16 +17,18 @@ class Prefect:
 
     def __init__(self, root):
         self.root, self.runs, self.active, self.up = str(root), {}, False, True
+        self.watched = "own"
 
     def asked(self, url, body=None, seconds=0):
         path = url.removeprefix(API)
         if not self.up:
             raise urllib.error.URLError("refused")
         if path == "/deployments/filter":
-            return [self.deployment("own", self.root), self.deployment("strange", "/elsewhere")]
+            known = {"own": self.root, "strange": "/elsewhere", "fetched": "{{ clone.directory }}"}
+            return [self.deployment(name, folder) for name, folder in known.items()]
         if path == "/flow_runs/filter":
             wanted = body["flow_runs"]
-            assert wanted["deployment_id"] == {"any_": ["own"]}
+            assert wanted["deployment_id"] == {"any_": [self.watched]}
             return [run for run in self.runs.values() if run["state_type"] in wanted["state"]["type"]["any_"]]
         run = self.runs[path.split("/")[2]]
         if path.endswith("/set_state"):
@@ -45,7 +47,7 @@ class Prefect:
             "name": f"name-{id_}",
             "state_type": state,
             "state": {"type": state, "name": name, "timestamp": at},
-            "deployment_id": "own",
+            "deployment_id": self.watched,
             "expected_start_time": OLD,
         }
 
@@ -62,6 +64,7 @@ def told():
 
 @pytest.fixture
 def watch(tmp_path, prefect, told, monkeypatch):
+    (tmp_path / "params.yaml").touch()
     for place in ("flows.watch", "flows.unfinished"):
         monkeypatch.setattr(f"{place}.asked", prefect.asked)
     return Watch(API, tmp_path, lambda text, **facts: told.append((text, facts)))
@@ -130,3 +133,15 @@ def test_a_schedule_that_is_on_and_has_no_run_to_come_is_told_once(watch, prefec
     for _ in range(module._TOLERATED):
         watch.look()
     assert kinds(told) == ["missing"] * 2
+
+
+def test_away_from_a_workspace_those_are_watched_whose_workers_fetch_it_however_long_that_takes(
+    watch, prefect, told, tmp_path
+):
+    (tmp_path / "params.yaml").unlink()
+    prefect.watched = "fetched"
+    prefect.has("a", "SCHEDULED", "Late")
+    prefect.has("b", "PENDING")
+    watch.look()
+    assert [facts["run"] for _, facts in told] == ["a"]
+    assert prefect.runs["b"]["state_type"] == "PENDING"
