@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ import torch
 from torch import nn
 
 from tasks.data.plan import NumericPlan
+from tasks.export.config import FoldMode
+from tasks.export.fold import fold
+from tasks.export.onnx import to_model
 from tasks.models.cnn import Cnn1d, Cnn2d
 from tasks.models.factored import is_factorable, set_ranks
 from tasks.models.graph import Graph
@@ -202,6 +206,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def graph(request: pytest.FixtureRequest) -> Graph:
     """Every family and reducer in turn."""
     return _make(request.param)
+
+
+@cache
+def _written(kind: str, mode: FoldMode | None) -> bytes:
+    graph = _make(kind)
+    return to_model(graph if mode is None else fold(graph, mode)).SerializeToString()
+
+
+@pytest.fixture
+def written(request: pytest.FixtureRequest) -> Callable[..., bytes]:
+    """The ONNX model of `graph`, folded where a mode is given; made once each: torch.onnx takes long."""
+    kind = request.node.callspec.params["graph"]
+    return lambda mode=None: _written(kind, mode)
 
 
 @pytest.fixture

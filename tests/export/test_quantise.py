@@ -51,9 +51,9 @@ def _linear(weight, relu=False):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_family_can_be_quantised_and_loses_little(graph, make_rows, method):
+def test_every_family_can_be_quantised_and_loses_little(graph, written, make_rows, method):
     X = make_rows(graph, 120)
-    model = to_model(fold(graph))
+    model = onnx.load_model_from_string(written("auto"))
     int8 = QUANTISERS[method](model, X, True)
     onnx.checker.check_model(int8)
     explained = agreement(_answers(model, X).ravel(), _answers(int8, X).ravel())
