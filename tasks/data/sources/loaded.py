@@ -18,12 +18,16 @@ __all__ = ["Loaded", "from_arrays", "from_parts", "from_table"]
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """Raw rows, with what their source knows: target, grid, column that holds an official split."""
+    """Raw rows, with what their source knows: target, grid, column that holds an official split.
+
+    `unread` names columns that the source has beside these.
+    """
 
     frame: pd.DataFrame
     target: str | None = None
     shape: tuple[int, ...] | None = None
     split: str | None = None
+    unread: tuple[str, ...] = ()
 
 
 def from_arrays(X: npt.NDArray[Any], y: npt.NDArray[Any], name: str, columns: Sequence[str] = ()) -> Loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def read_source(root: Path, config: SourceConfig) -> tuple[pd.DataFrame, RawMeta
     frame = loaded.frame
     if not len(frame):
         raise EspalierError(f"{config.uri} has no rows")
-    _check_names(frame, config)
+    _check_names([*frame.columns, *loaded.unread], config)
     target = _target(loaded, config)
-    frame = frame.drop(columns=list(config.drop))
+    frame = frame.drop(columns=[name for name in config.drop if name not in loaded.unread])
     split = config.split or loaded.split
     roles = {target, config.group, config.time, split}
     columns = [str(name) for name in frame.columns if name not in roles]
@@ -72,7 +73,7 @@ def load_source(root: Path, config: SourceConfig) -> Loaded:
     location = locate(root, config)
     loaded = _read(location, config, root)
     frame = loaded.frame.rename(columns=str)
-    return Loaded(_single_cells(frame, config), loaded.target, loaded.shape, loaded.split)
+    return replace(loaded, frame=_single_cells(frame, config))
 
 
 def _single_cells(frame: pd.DataFrame, config: SourceConfig) -> pd.DataFrame:
@@ -100,7 +101,7 @@ def _read(location: Location, config: SourceConfig, root: Path) -> Loaded:
     if location.package is not None:
         return read_packaged(location.package)
     if location.path is not None:
-        return read_file(location.path, config.uri, config.na_values)
+        return read_file(location.path, config.uri, config.na_values, config.drop)
     from tasks.data.sources.database import read_query
 
     return read_query(location, config.query or "", config.uri, root)
@@ -114,11 +115,10 @@ def _target(loaded: Loaded, config: SourceConfig) -> str:
     return target
 
 
-def _check_names(frame: pd.DataFrame, config: SourceConfig) -> None:
+def _check_names(names: Sequence[str], config: SourceConfig) -> None:
     """Refuse repeated columns, and settings that name a column the source does not have."""
-    names = list(frame.columns)
     if len(set(names)) < len(names):
-        repeated = next(name for name in names if names.count(name) > 1)
+        repeated = next(name for i, name in enumerate(names) if name in names[:i])
         raise EspalierError(f"{config.uri} has two columns named {repeated!r}")
     wanted = {key: getattr(config, key) for key in ("target", "group", "time", "split")}
     wanted |= {f"drop[{i}]": name for i, name in enumerate(config.drop)}

@@ -116,3 +116,13 @@ def test_a_column_of_lists_is_refused_unless_dropped(tmp_path) -> None:
         read_source(tmp_path, SourceConfig(uri="t.parquet", target="y"))
     _, meta = read_source(tmp_path, SourceConfig(uri="t.parquet", target="y", drop=("b",)))
     assert meta.columns == ("a",)
+
+
+def test_columns_dropped_from_a_parquet_file_are_known_all_the_same(tmp_path) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0] * 2, "b": [[1], [2]] * 2, "y": ["u", "v"] * 2})
+    frame.to_parquet(tmp_path / "t.parquet")
+    read, meta = read_source(tmp_path, SourceConfig(uri="t.parquet", target="y", drop=("b",)))
+    assert read.columns.tolist() == ["a", "y"]
+    assert meta.columns == ("a",)
+    with pytest.raises(EspalierError, match=r"drop\[1\].*no column 'c'"):
+        read_source(tmp_path, SourceConfig(uri="t.parquet", target="y", drop=("b", "c")))

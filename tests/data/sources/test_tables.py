@@ -78,6 +78,19 @@ def test_a_named_index_is_a_column(tmp_path) -> None:
     assert read_file(tmp_path / "t.parquet", "t.parquet", ()).frame.columns.tolist() == ["key", "a"]
 
 
+def test_of_a_parquet_file_columns_that_nobody_wants_are_not_read(tmp_path, monkeypatch) -> None:
+    path, asked = tmp_path / "t.parquet", []
+    pd.DataFrame({"a": [1], "b": [[1, 2]], "c": [3]}, index=pd.Index([7], name="key")).to_parquet(path)
+    read = pd.read_parquet
+    monkeypatch.setattr(
+        pd, "read_parquet", lambda path, columns: asked.append(columns) or read(path, columns=columns)
+    )
+    loaded = read_file(path, path.name, (), drop=("b", "absent"))
+    assert loaded.frame.columns.tolist() == ["key", "a", "c"]
+    assert loaded.unread == ("b",)
+    assert "b" not in asked[0]
+
+
 def test_unknown_endings_list_the_known_ones(tmp_path) -> None:
     with pytest.raises(EspalierError, match=r"none of \.csv .* \.pth"):
         _read(tmp_path / "t.xlsx", "x")
