@@ -68,10 +68,8 @@ def is_worktree(root: Path) -> bool:
 
 def _remove(top: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # links in it are removed, not followed
-    with suppress(EspalierError):
-        git(
-            top, "worktree", "unlock", str(folder)
-        )  # Git has it locked while it is made: a run was killed then
+    with suppress(EspalierError):  # Git has it locked while it is made: a run was killed then
+        git(top, "worktree", "unlock", str(folder))
     git(top, "worktree", "prune", "--expire=now")
 
 
