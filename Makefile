@@ -65,13 +65,14 @@ screenshots: $(STAMP) ## pictures of MLflow's pages for the documentation; needs
 	@python -m pytest -m browser tests/tracking/study
 	@python -m tests.figures
 
-bench: $(EXAMPLES) ## measure, and write docs/benchmarks.md, engine.md, study-speed.md, scoring-speed.md, serving-speed.md and the README table; FRESH=1: hours, all anew
+bench: $(EXAMPLES) ## measure, and write docs/benchmarks.md, engine.md, study-speed.md, scoring-speed.md, life-speed.md, serving-speed.md and the README table; FRESH=1: hours, all anew
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench,dask]'
 	@$(if $(FRESH),rm -f benchmarks/figures/*.json)
 	@python -m benchmarks.foundation
 	@python -m benchmarks.engine
 	@python -m benchmarks.study
 	@python -m benchmarks.scoring
+	@python -m benchmarks.life
 	@python -m benchmarks.serving
 
 examples-data: $(EXAMPLES) ## the data of examples/: three packages, 55 MB, without their dependencies
