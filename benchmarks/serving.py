@@ -54,14 +54,19 @@ def stored(folder: Path) -> Path:
 
 def registered(root: Path) -> None:
     """Make a workspace whose champion, and previous champion, are the compressed model of this one."""
+    from tasks.promotion.act import move, moves_to
+    from tasks.promotion.ledger import Ledger
+    from tasks.promotion.versions import aliases
     from tasks.tracking.store import open_client
 
     Layout(root).params.write_text(f"registry: {{name: {NAME}}}\n", encoding="utf-8")
     model, client = stored(root / "stored"), open_client(root)
     client.create_registered_model(NAME)
-    for alias in ("previous", "champion"):
-        version = client.create_model_version(NAME, model.as_uri())
-        client.set_registered_model_alias(NAME, alias, version.version)
+    ledger = Ledger(client, root, NAME)
+    for _ in ("previous", "champion"):
+        version = str(client.create_model_version(NAME, model.as_uri()).version)
+        entry = ledger.begin("promote", version, "to be measured")
+        move(ledger, entry, moves_to(aliases(client, NAME), version))
 
 
 def measured_sizes(_: argparse.Namespace) -> Figures:
@@ -207,7 +212,7 @@ def _rollback_table(figures: Figures) -> list[str]:
             [[*row, verdict(statistics.median(command) < ROLLBACK)]],
         ),
         "The command from its start to its end, with a Prefect server of its own, while a process serves the "
-        "champion; a client asks all the time which version answers. Median (smallest to largest).",
+        "champion; a client asks ten times a second which version answers. Median (smallest to largest).",
     ]
 
 

@@ -1,4 +1,5 @@
 import http.client
+import os
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 
 import pytest
 
+from flows.commands import production
 from flows.serve_model import _listening, _url
 from tasks.errors import EspalierError
 
@@ -66,6 +68,24 @@ def test_a_request_under_way_is_answered_before_the_server_ends(tmp_path):
     client.join(60)
     assert answers == [b"whole"]
     assert server.communicate(timeout=60)[0] == "ended\n"
+
+
+@pytest.mark.parametrize("own", [None, "http://127.0.0.1:1"])
+def test_the_registry_is_asked_without_the_server_of_espalier_up_unless_the_user_names_one(monkeypatch, own):
+    asked = []
+    if own:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", own)
+
+    def entered(folder):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", own or "http://127.0.0.1:5000")
+        return folder
+
+    monkeypatch.setattr(production, "workspace", entered)
+    monkeypatch.setattr(
+        "flows.serve_model.serve_model", lambda *_: asked.append(os.environ.get("MLFLOW_TRACKING_URI"))
+    )
+    production.serve_model()
+    assert asked == [own]
 
 
 def test_an_address_that_is_taken_is_told_with_what_to_do():

@@ -71,10 +71,14 @@ class Client:
     def __init__(self, app):
         self.app = app
 
-    def request(self, method, path, content=b"", headers=None):
+    def request(self, method, path, content=b"", headers=None, then=None):
+        """Ask; after the parts of the body may come another message, or None: nothing more."""
         parts = [content] if isinstance(content, bytes) else list(content)
         waiting = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
-        waiting[-1]["more_body"] = False
+        if then is None:
+            waiting[-1]["more_body"] = False
+        else:
+            waiting += then
         named = [(name.lower().encode(), text.encode()) for name, text in (headers or {}).items()]
         scope = {"type": "http", "method": method, "path": path, "headers": named, "query_string": b""}
         sent = []
@@ -86,6 +90,8 @@ class Client:
             sent.append(message)
 
         asyncio.run(self.app(scope, receive, send))
+        if not sent:
+            return None
         told = {name.decode(): text.decode() for name, text in sent[0]["headers"]}
         return Answer(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent))
 

@@ -273,6 +273,29 @@ def test_bodies_that_fill_the_memory_wait_for_another_time(loaded):
     assert gateway._budget._left == pytest.approx(100_000 + 1_000)
 
 
+KIND = {"Content-Type": "application/json"}
+
+
+def test_a_body_that_does_not_come_to_its_end_is_refused_after_a_while(client, gateway, monkeypatch):
+    monkeypatch.setattr("tasks.serving.asgi.BODY_SECONDS", 0.05)
+    answer = client.request("POST", "/invocations", b"{", KIND, then=[])
+    one_sentence(answer, 408, "the body did not come within 0.05 seconds")
+    assert gateway._budget._left == 16 * gateway._budget.body
+
+
+def test_a_client_that_goes_away_is_answered_nothing(client, gateway):
+    gone = [{"type": "http.disconnect"}]
+    assert client.request("POST", "/invocations", b"{", KIND, then=gone) is None
+    assert gateway._budget._left == 16 * gateway._budget.body
+
+
+def test_a_body_that_is_announced_as_too_large_is_not_even_asked_for(client):
+    announced = KIND | {"Content-Length": "200000", "Expect": "100-continue"}
+    one_sentence(
+        client.request("POST", "/invocations", b"", announced, then=[]), 413, "more than 100,000 bytes"
+    )
+
+
 def test_a_name_that_headers_cannot_hold_is_quoted(loaded):
     strange = SimpleNamespace(label="Bäume\n/1", app=loaded[0].app, required=loaded[0].required)
     client = Client(Gateway(strange, 1000, dict, lambda: None))
