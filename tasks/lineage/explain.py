@@ -131,10 +131,9 @@ def _settings(subject: Subject) -> tuple[str, dict[str, Any]]:
 
 
 def _rows(subject: Subject) -> int | None:
-    """Return how many rows all parts have together."""
-    text = subject.files.get("reports/evaluate.json")
-    rows = json.loads(text)["rows"] if text else {}
-    return sum(rows[part] for part in ("train", "valid", "test_all") if part in rows) or None
+    """Return how many raw rows there were."""
+    text = subject.files.get("reports/clean.json")
+    return int(json.loads(text)["rows"]["raw"]) if text else None
 
 
 def _files(client: MlflowClient, subject: Subject) -> tuple[dict[str, str], list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tasks.errors import EspalierError
 from tasks.tracking.compare import named_runs
-from tasks.tracking.fetch import find_version, held_aliases
+from tasks.tracking.fetch import VERSION_NAME, find_named, held_aliases
 from tasks.tracking.files import run_files
 
 if TYPE_CHECKING:
@@ -19,11 +18,16 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["FILES", "Subject", "find", "find_version_only", "run_or_none"]
+__all__ = ["FILES", "Subject", "find", "run_or_none"]
 
-FILES = ("params.yaml", "dvc.lock", "reports/evaluate.json", "reports/measure.json")
+FILES = (
+    "params.yaml",
+    "dvc.lock",
+    "reports/clean.json",
+    "reports/evaluate.json",
+    "reports/measure.json",
+)
 _ALIASES = ("champion", "challenger", "previous")
-_VERSION = re.compile(r"(?P<name>.+?)(?:/(?P<number>\d+)|@(?P<alias>[\w-]+))")
 
 
 @dataclass(frozen=True)
@@ -81,24 +85,10 @@ def find(client: MlflowClient, name: str, asked: str) -> Subject:
     EspalierError
         When there is no such version and no such run, or several.
     """
-    found = _VERSION.fullmatch(asked)
-    if found or asked.isdigit() or asked in {*_ALIASES, *_held(client, name)}:
-        return _of_version(client, find_version_only(client, name, asked))
+    whole = VERSION_NAME.fullmatch(asked)
+    if whole or asked.isdigit() or asked in {*_ALIASES, *_held(client, name)}:
+        return _of_version(client, find_named(client, name, asked))
     return _of_run(client, name, asked)
-
-
-def find_version_only(client: MlflowClient, name: str, asked: str) -> ModelVersion:
-    """Return a version by number, alias, NAME/VERSION or NAME@ALIAS.
-
-    Raises
-    ------
-    EspalierError
-        When there is no such version, naming those that are.
-    """
-    found = _VERSION.fullmatch(asked)
-    if found:
-        return find_version(client, found["name"], found["number"] or found["alias"])
-    return find_version(client, name, asked)
 
 
 def _held(client: MlflowClient, name: str) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from tasks.evaluation.reports import REPORTS
 from tasks.tracking.amend import COMMIT, DIRTY
 from tasks.tracking.card_text import card_text
 from tasks.tracking.facts import read_facts
-from tasks.tracking.fetch import find_version
+from tasks.tracking.fetch import find_named
 from tasks.tracking.files import model_file, run_files
 from tasks.tracking.store import open_client, reported
 
@@ -64,7 +64,7 @@ def card_of(root: Path, name: str, asked: str) -> str:
     """
     with reported(root):
         client = open_client(root)
-        return read_card(client, find_version(client, name, asked))
+        return read_card(client, find_named(client, name, asked))
 
 
 def _made(client: MlflowClient, version: ModelVersion) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -17,7 +18,20 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["Fetched", "download", "fetch_version", "find_version", "held_aliases", "known_version"]
+__all__ = [
+    "VERSION_NAME",
+    "Fetched",
+    "download",
+    "fetch_version",
+    "find_named",
+    "find_version",
+    "held_aliases",
+    "known_version",
+]
+
+
+VERSION_NAME = re.compile(r"(?P<name>.+?)(?:/(?P<number>\d+)|@(?P<alias>[\w-]+))")
+"""NAME/NUMBER or NAME@ALIAS."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,14 @@ def held_aliases(client: MlflowClient, name: str) -> dict[str, str]:
         raise NothingToDoError(
             f"registry.name: no model {name!r} is registered; `espalier run` registers one"
         ) from error
+
+
+def find_named(client: MlflowClient, name: str, wanted: str) -> ModelVersion:
+    """Return a version as `find_version` does; NAME/NUMBER and NAME@ALIAS may name another model's."""
+    whole = VERSION_NAME.fullmatch(wanted)
+    if whole is None:
+        return find_version(client, name, wanted)
+    return find_version(client, whole["name"], whole["number"] or whole["alias"])
 
 
 def find_version(client: MlflowClient, name: str, wanted: str) -> ModelVersion:

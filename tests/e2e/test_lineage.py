@@ -53,11 +53,6 @@ def test_what_nobody_committed_is_computed_again_to_the_bit(project):
     assert project.git("status", "--porcelain").stdout == before
 
 
-def test_a_committed_result_is_in_the_run_cache(project):
-    found = json.loads(project.espalier("reproduce", "1", "--cached", "--json").stdout)
-    assert (found["same"], found["computed"]) == (True, [])
-
-
 STORED = """
 from pathlib import Path
 from tasks.tracking.store import open_client

@@ -106,7 +106,7 @@ def test_its_checksums_are_those_of_its_files(once):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["model.onnx", "serving.json", "encoding.py"])
+@pytest.mark.parametrize("name", ["model.onnx", "encoding.py"])
 def test_a_file_that_was_changed_does_not_answer(bundle, tmp_path, name):
     (bundle / name).write_bytes((bundle / name).read_bytes() + b"\n")
     (tmp_path / "rows.csv").write_text(ROWS)

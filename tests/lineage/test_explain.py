@@ -56,6 +56,7 @@ def test_a_version_is_followed_from_its_raw_rows_to_its_files(finished):
     assert trail.code.commit.id == git(finished, "rev-parse", "HEAD")
     assert trail.code.commit.subject == "A result"
     assert trail.settings["prune.amount"] == "auto"
+    assert trail.rows == 450
     assert (trail.notes, trail.contradictions, trail.decisions) == ((), (), ())
 
 

@@ -42,7 +42,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, write_workspace: Make, lock: 
 
 def test_a_version_is_registered_with_its_card(root: Path) -> None:
     _, text = _kept(root)
-    assert text == card_of(root, "testbed", "challenger")
+    assert text == card_of(root, "testbed", "challenger") == card_of(root, "another", "testbed/1")
     assert text.startswith("# testbed, version 1\n")
     description = open_client(root).get_model_version("testbed", "1").description
     assert description.endswith("- model card: `card.md` of the source run")
