@@ -9,6 +9,7 @@ import copy
 import gzip
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -135,12 +136,10 @@ def _peers(seed: _Seed) -> Iterator[_File]:
     for name, peer in installed().items():
         if not seed.wanted(name, INT8.get(name, name)):
             continue
-        yield from _int8(seed, name, "0", seed.given.graph)
-        try:
+        with suppress(NothingToPruneError):
             for amount in seed.amounts if peer.structured else SPARSE:
                 yield from _pruned(seed, name, peer, amount)
-        except NothingToPruneError:
-            continue
+        yield from _int8(seed, name, "0", seed.given.graph)
 
 
 def _pruned(seed: _Seed, name: str, peer: Peer, amount: float) -> Iterator[_File]:

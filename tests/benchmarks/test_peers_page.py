@@ -1,7 +1,9 @@
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 from benchmarks.contest import DENSE, OURS, SIZED, UNITS, Judged
-from benchmarks.peers_page import Run, page, picked, rows
+from benchmarks.peers import _kept
+from benchmarks.peers_page import Run, page, picked, rows, volumes
 
 
 def _judged(method, size, valid, test, tables="AB", seed=0):
@@ -48,3 +50,19 @@ def test_a_page_without_losses_says_so():
 
 def test_what_is_missing_is_named():
     assert "left out: nncf; adult." in page(Run(FOUND, 60, (0.5,), ("nncf", "adult")))
+
+
+def test_a_librarys_own_int8_is_a_library_in_table_a():
+    small = _judged("nncf, int8", 50, 0.90, 0.90, tables="A")
+    assert set(volumes([*FOUND, small], "A")) == {SIZED, "Torch-Pruning", "nncf, int8"}
+    assert set(volumes([*FOUND, small], "B")) == {SIZED, "Torch-Pruning"}
+    assert "- tiny, table A, hypervolume: nncf, int8" in page(Run([*FOUND, small], 60, (0.5,)))
+
+
+def test_figures_stay_but_for_what_is_measured_again(tmp_path):
+    path = tmp_path / "figures.json"
+    path.write_text(json.dumps([asdict(each) for each in FOUND]))
+    again = _judged("Torch-Pruning", 90, 0.9, 0.9, tables="B")
+    assert [each.method for each in _kept(path, [again])] == [DENSE, OURS, SIZED, UNITS]
+    assert _kept(path, [_judged("Torch-Pruning", 90, 0.9, 0.9, seed=1)]) == FOUND
+    assert _kept(tmp_path / "none.json", [again]) == []
