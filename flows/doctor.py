@@ -122,7 +122,7 @@ def _mlflow(root: Path) -> Check:
     except EspalierError as error:
         served = os.environ.get("MLFLOW_TRACKING_URI")
         known = "start that server, give it what it asks for, or unset MLFLOW_TRACKING_URI"
-        remedy = known if served else "move that file away"
+        remedy = known if served else "bring a backup back, or move that file away"
         return Check("mlflow at", False, str(error), remedy)
     return Check("mlflow at", True, masked(uri))
 

@@ -245,7 +245,8 @@ def _require_database(path: Path) -> None:
             connection.execute("PRAGMA schema_version").fetchone()
     except sqlite3.Error as error:
         raise EspalierError(
-            f"{path}: not a usable database ({error}). Move it away, with the runs in it, then run again"
+            f"{path}: not a usable database ({error}). Bring a backup back (`espalier restore FILE --force`) "
+            "or move it away, with the runs in it; then run again"
         ) from error
 
 

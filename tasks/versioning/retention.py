@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ __all__ = ["Store", "forget", "free_objects", "left_worktrees", "needed", "old_r
 _HASH = re.compile(r"\bmd5: ([0-9a-f]{32}(?:\.dir)?)\b")
 _OBJECT = re.compile(r"[0-9a-f]{30}(?:\.dir)?")
 _OUTS = "\nouts:"
+_ASIDE = ".gone"
 _DAY = 86_400.0
 
 
@@ -54,6 +56,11 @@ class Store:
     def entries(self) -> Iterator[Path]:
         """Give the files of the run-cache."""
         return (path for path in (self.folder / "runs").glob("??/*/*") if path.is_file())
+
+    def rests(self) -> list[Path]:
+        """Return what a removal that was killed left."""
+        places = (f"files/md5/*{_ASIDE}/*", f"runs/??/*{_ASIDE}/*")
+        return [path for place in places for path in self.folder.glob(place)]
 
 
 def stores(root: Path) -> tuple[list[Store], list[str]]:
@@ -141,7 +148,7 @@ def surplus(store: Store, keep: Collection[str], before: float) -> list[Path]:
     }
     ordered = sorted(idle, key=lambda name: (not name.endswith(".dir"), name))
     entries = [path for path in store.entries() if _made(path) & set(idle)]
-    return [idle[name] for name in ordered] + entries
+    return [idle[name] for name in ordered] + entries + store.rests()
 
 
 def _made(entry: Path) -> set[str]:
@@ -162,8 +169,18 @@ def free_objects(root: Path, found: Iterable[Path]) -> None:
         raise EspalierError(f"{root.name}: DVC is at work here ({at_work}); wait for it, then run again")
     with opened(root) as repo, lock_repo(repo):
         for path in found:
-            path.unlink(missing_ok=True)
+            _removed(path)
         _forget_remote(repo)
+
+
+def _removed(path: Path) -> None:
+    """Remove a file, and its folder when it was the last: DVC stumbles over an empty one in the run-cache."""
+    if list(path.parent.glob("*")) != [path]:
+        path.unlink(missing_ok=True)
+        return
+    aside = path.parent.with_name(f"{path.parent.name}{_ASIDE}")
+    path.parent.rename(aside)  # at once: killed from here on, nothing is amiss
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _forget_remote(repo: Repo) -> None:

@@ -136,3 +136,14 @@ def test_a_command_uses_the_servers_that_are_up_and_answer(tmp_path, stack, monk
     environment._use_stack(tmp_path)
     assert os.environ["PREFECT_API_URL"] == stack.prefect
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:3"
+
+
+def test_the_stack_stays_down_for_a_block_and_one_that_is_up_is_named(tmp_path, stack):
+    own = psutil.Process()
+    module._kept(tmp_path, replace(stack, processes={"mlflow": Started(own.pid, own.create_time())}))
+    refused = pytest.raises(EspalierError, match=r"restore: still up: mlflow; `espalier down`")
+    with refused, module.stopped(tmp_path, "restore"):
+        pass
+    module._kept(tmp_path, replace(stack, processes={"mlflow": Started(own.pid, own.create_time() - 60)}))
+    with module.stopped(tmp_path, "restore"):
+        pass

@@ -197,6 +197,28 @@ def test_the_run_cache_forgets_the_results_that_go_and_no_others(root):
     assert found == [gone[2:], gone]
 
 
+def test_the_run_cache_keeps_no_empty_folder_which_dvc_stumbles_over(root):
+    gone = stored(cache(root), "gone")
+    folder = cache(root) / "runs" / "ab" / f"ab{gone}"
+    folder.mkdir(parents=True)
+    for name in ("one", "two"):
+        (folder / name).write_text(f"cmd: make\nouts:\n- path: out.txt\n  md5: {gone}\n")
+    keep = versioning.needed(root)
+    found, _ = versioning.stores(root)
+    versioning.free_objects(root, versioning.surplus(found[0], keep, time.time() - 86_400))
+    assert not folder.exists()
+    assert versioning.surplus(found[0], keep, time.time()) == []
+
+
+def test_what_a_killed_removal_left_goes_with_the_next(root):
+    rest = cache(root) / "runs" / "ab" / "abc.gone" / "one"
+    rest.parent.mkdir(parents=True)
+    rest.write_text("cmd: make\n")
+    store = versioning.stores(root)[0][0]
+    versioning.free_objects(root, versioning.surplus(store, versioning.needed(root), time.time() - 86_400))
+    assert not rest.parent.exists()
+
+
 def test_a_cache_and_a_remote_that_others_share_are_left_alone(root, tmp_path):
     versioning.set_remote(root, str(tmp_path / "shared"), {}, tmp_path)
     stored(tmp_path / "shared", "of others")
