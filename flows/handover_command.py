@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 __all__ = ["card", "export_bundle"]
@@ -37,10 +38,9 @@ def export_bundle(
     made = export(root, load_params(root), asked, to, force=force)
     shown = os.path.relpath(made.folder, started_in)
     if as_json:
-        facts = {"version": made.title, "folder": str(made.folder), "files": made.files, "notes": made.notes}
-        say(json.dumps(facts))
+        say(json.dumps({**asdict(made), "folder": str(made.folder)}))
         return
-    say(f"Bundle      {shown}: {made.title}, {sum(made.files.values()):,} bytes")
+    say(f"Bundle      {shown}: {made.model} version {made.version}, {sum(made.files.values()):,} bytes")
     for name, size in made.files.items():
         say(f"            {name:18} {size:>12,}")
     for note in made.notes:

@@ -25,6 +25,8 @@ from tasks.tracking.model import input_example
 from tasks.tracking.store import open_client, reported, tracking_uri
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
     from tasks.config import Params
 
 __all__ = ["SUMS", "Bundle", "export_bundle"]
@@ -38,9 +40,10 @@ _SECONDS = 300
 
 @dataclass(frozen=True)
 class Bundle:
-    """What was written: the version, the folder, its files with their bytes, and what was not checked."""
+    """What was written: of which version, where, the files with their bytes, and what was not checked."""
 
-    title: str
+    model: str
+    version: str
     folder: Path
     files: dict[str, int]
     notes: tuple[str, ...] = ()
@@ -74,12 +77,12 @@ def export_bundle(root: Path, params: Params, asked: str, folder: Path, *, force
         bundle = Path(place, "bundle")
         bundle.mkdir()
         with reported(root):
-            title, notes = _fill(root, params, asked, bundle, Path(place))
+            version, notes = _fill(root, params, asked, bundle, Path(place))
         _sum(bundle)
         _try(bundle, Path(place, "answers.csv"))
         files = {path.name: path.stat().st_size for path in sorted(bundle.iterdir())}
         _put(bundle, folder)
-    return Bundle(title, folder, files, notes)
+    return Bundle(version.name, str(version.version), folder, files, notes)
 
 
 def _require_place(folder: Path, *, force: bool) -> None:
@@ -91,7 +94,9 @@ def _require_place(folder: Path, *, force: bool) -> None:
         )
 
 
-def _fill(root: Path, params: Params, asked: str, bundle: Path, place: Path) -> tuple[str, tuple[str, ...]]:
+def _fill(
+    root: Path, params: Params, asked: str, bundle: Path, place: Path
+) -> tuple[ModelVersion, tuple[str, ...]]:
     client = open_client(root)
     subject = find(client, params.registry.name, asked)
     version = subject.version
@@ -105,7 +110,7 @@ def _fill(root: Path, params: Params, asked: str, bundle: Path, place: Path) -> 
     write_text(bundle / "requirements.txt", _requirements(stored / "requirements.txt"))
     write_text(bundle / CARD, read_card(client, version))
     _example(bundle)
-    return subject.title, notes
+    return version, notes
 
 
 def _checked(root: Path, subject: Subject, artifacts: Path) -> tuple[str, ...]:
