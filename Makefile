@@ -19,7 +19,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: run test test-all test-slow check format bench examples examples-small examples-data ui docs screenshots help clean
+.PHONY: run test test-all test-slow check format bench examples examples-small examples-data ui docs screenshots soak help clean
 
 help:        ## what can be made
 	@grep -hE '^[a-z-]+: *[^#]*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -61,9 +61,12 @@ format: $(STAMP) ## put the code in form
 docs: $(STAMP) ## regenerate what is generated: docs/configuration.md
 	@python -m tasks.config > docs/configuration.md
 
-screenshots: $(STAMP) ## pictures of MLflow's pages for the documentation; needs an installed Chromium
-	@python -m pytest -m browser tests/tracking/study
+screenshots: $(STAMP) ## pictures of MLflow's and Prefect's pages for the documentation; needs an installed Chromium
+	@python -m pytest -m browser tests/tracking/study tests/e2e/test_pages.py
 	@python -m tests.figures
+
+soak: $(STAMP) ## kill commands 200 times at random moments and look what is left; ARGS="--kills 20 --seed 3"
+	@python -m tests.soak $(ARGS)
 
 bench: $(EXAMPLES) ## measure, and write docs/benchmarks.md, engine.md, study-speed.md, scoring-speed.md, life-speed.md, serving-speed.md and the README table; FRESH=1: hours, all anew
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench,dask]'

@@ -90,4 +90,5 @@ def _prefect(say: Callable[[str], object]) -> list[subprocess.Popen[bytes]]:
     port = free_port(PREFECT_PORT)
     say(f"Prefect  http://127.0.0.1:{port}")
     say(f"         runs use it, and start faster, with PREFECT_API_URL=http://127.0.0.1:{port}/api")
+    os.environ["PREFECT_UI_API_URL"] = f"http://127.0.0.1:{port}/api"  # its page asks port 4200 otherwise
     return [start_server("flows.prefect_server", "--host", "127.0.0.1", "--port", str(port), quiet=True)]

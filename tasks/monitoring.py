@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,17 @@ from tasks.errors import ConfigError, EspalierError, masked
 from tasks.files import read_json, write_json, write_text
 from tasks.layout import Layout
 from tasks.schema import parse_section
+from tasks.scoring.delimited import DelimitedInput
+from tasks.scoring.inputs import Input
+from tasks.scoring.parquet import ParquetInput
+from tasks.scoring.request import DELIMITED
+from tasks.scoring.sampled import Sample, sample
 
 __all__ = ["Version", "Watched", "examine", "source_of"]
 
 CHUNK = 16_384
+LARGE = 1 << 26
+"""Bytes of a file from which on it is not read whole."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +124,9 @@ def examine(root: Path, source: str, query: str | None, folder: Path, version: V
     """
     policy = load_params(root).monitor
     profile = _profile(version)
-    frame = _frame(root, source_of(source, query, folder), profile)
+    rows = _rows(root, source_of(source, query, folder), profile, policy.sample)
     encode, answer = _model(version)
-    drift = compare(profile, batch_of(profile, frame, encode, answer), policy)
+    drift = _placed(compare(profile, batch_of(profile, rows.frame, encode, answer), policy), rows)
     place = Layout(root).state / "monitor" / version.name / version.version
     shown = masked(source)
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -141,14 +148,51 @@ def _profile(version: Version) -> Profile:
     return load_profile(folder)
 
 
-def _frame(root: Path, source: SourceConfig, profile: Profile) -> pd.DataFrame:
-    frame = load_source(root, source.model_copy(update={"na_values": profile.missing})).frame
-    if not len(frame):
+def _rows(root: Path, source: SourceConfig, profile: Profile, most: int) -> Sample:
+    """Return the rows of a batch, or of a large file as many as are looked at, drawn at random."""
+    path = Path(source.uri)
+    if path.is_file() and path.stat().st_size > LARGE and (large := _large(path, source.uri, profile)):
+        known = {profile.target, *(column.name for column in profile.columns)}
+        names = large.names()
+        found = sample(large, [name for name in names if name in known], most)
+        frame = found.frame.reindex(columns=names)  # what no training row had is told by its name alone
+        found = Sample(frame, found.places, found.of)
+    else:
+        frame = load_source(root, source.model_copy(update={"na_values": profile.missing})).frame
+        found = _drawn(frame, most)
+    if not found.of:
         raise EspalierError(f"{masked(source.uri)} has no rows")
-    names = list(frame.columns)
+    names = list(found.frame.columns)
     if twice := [name for name in names if names.count(name) > 1]:
         raise EspalierError(f"{masked(source.uri)} has two columns named {twice[0]!r}; rename one")
-    return frame
+    return found
+
+
+def _large(path: Path, shown: str, profile: Profile) -> Input | None:
+    """Return a file that can be read in chunks; None where its kind cannot."""
+    name = path.name.lower()
+    if name.endswith(".parquet"):
+        return ParquetInput(path, shown)
+    return DelimitedInput(path, shown, profile.missing) if name.endswith(DELIMITED) else None
+
+
+def _drawn(frame: pd.DataFrame, most: int) -> Sample:
+    """Return up to so many rows of a frame."""
+    rows = len(frame)
+    places = np.arange(rows)
+    if rows > most:
+        places = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+        frame = frame.iloc[places].reset_index(drop=True)
+    return Sample(frame, places, rows)
+
+
+def _placed(drift: Drift, rows: Sample) -> Drift:
+    """Say what the rows were drawn from, and where in the batch the strangest of them are."""
+    unlike = drift.unlike
+    if unlike is not None:
+        worst = tuple((int(rows.places[place]), error) for place, error in unlike.worst)
+        unlike = replace(unlike, worst=worst)
+    return replace(drift, of=rows.of, unlike=unlike)
 
 
 def _model(version: Version) -> Any:

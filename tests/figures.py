@@ -12,31 +12,36 @@ from PIL import Image
 
 from tests.browser import SHOTS
 
-FIGURES = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "compare-runs"
-CHOSEN = {"table": 620, "front": 1120, "compare": 640}
-"""Pictures by name, and the height in pixels that they are cut off at."""
+HOW_TO = Path(__file__).resolve().parent.parent / "docs" / "how-to"
+CHOSEN = {
+    "compare-runs": {"table": 620, "front": 1120, "compare": 640},
+    "promote": {"registry": 800, "promotion": 900, "gate": 700},
+}
+"""Pictures of each page, and the height in pixels that they are cut off at."""
 
 LEFT = 200  # of the menu
 WIDTH = 1000
 COLORS = 200
 
 
-def shrink(name: str, height: int) -> Path:
+def shrink(folder: Path, name: str, height: int) -> Path:
     """Cut the menu off one picture, bring it to a page's width and to few colours."""
     picture = Image.open(SHOTS / f"{name}.png").convert("RGB")
     cut = picture.crop((LEFT, 0, picture.width, min(height, picture.height)))
     small = cut.resize((WIDTH, round(cut.height * WIDTH / cut.width)), Image.Resampling.LANCZOS)
-    path = FIGURES / f"{name}.png"
+    path = folder / f"{name}.png"
     small.quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
     return path
 
 
 def main() -> None:
     """Write every chosen figure."""
-    FIGURES.mkdir(parents=True, exist_ok=True)
-    for name, height in CHOSEN.items():
-        path = shrink(name, height)
-        sys.stdout.write(f"{path.name} {path.stat().st_size:,} bytes\n")
+    for page, chosen in CHOSEN.items():
+        folder = HOW_TO / page
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, height in chosen.items():
+            path = shrink(folder, name, height)
+            sys.stdout.write(f"{page}/{path.name} {path.stat().st_size:,} bytes\n")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,11 @@ class MonitorConfig(Section):
         0.1, ge=0, allow_inf_nan=False, description="smallest growth of the error that matters; 0.1: a tenth"
     )
     rows: int = Field(100, ge=10, description="rows below which a batch is described, and nothing decided")
+    sample: int = Field(
+        200_000,
+        ge=100,
+        description="rows of a larger batch that are looked at, drawn at random by a fixed seed",
+    )
     event: tuple[Kind, ...] = Field(
         KINDS, description="drift that raises the event espalier.drift; []: none does"
     )

@@ -124,6 +124,8 @@ class Drift:
     unlike : Unlike or None
     metrics : mapping
         Metrics of labelled rows: ``batch`` and ``promised``, empty without labels.
+    of : int
+        Rows that the batch has, where these were drawn from more at random; 0 where it is not known.
     """
 
     rows: int
@@ -135,6 +137,7 @@ class Drift:
     findings: tuple[Finding, ...]
     unlike: Unlike | None
     metrics: Mapping[str, Mapping[str, float | None]]
+    of: int = 0
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -155,6 +158,7 @@ class Drift:
             "decided": self.decided,
             "kinds": list(self.kinds),
             "rows": self.rows,
+            "of": max(self.of, self.rows),
             "scored": self.scored,
             "labelled": self.labelled,
             "training_rows": self.known,

@@ -75,6 +75,8 @@ def certainty(finding: Finding) -> str:
 
 def missed(drift: Drift) -> Iterator[str]:
     """Say which rows were left out of what, and why."""
+    if drift.of > drift.rows:
+        yield f"{drift.rows:,} of {drift.of:,} rows were looked at, drawn at random (monitor.sample)"
     if gone := drift.rows - drift.scored:
         why = [f"{d.column} {d.what}" for d in drift.schema if d.drifted or d.what == "unreadable"]
         told = f": {', '.join(why[:3])}" if why else ""

@@ -40,7 +40,7 @@ class Project:
     root: Path
     environment: dict[str, str]
 
-    def command(self, *words, check=True, cwd=None, **environment):
+    def command(self, *words, check=True, cwd=None, timeout=280, **environment):
         ended = subprocess.run(
             words,
             cwd=cwd or self.root,
@@ -48,7 +48,7 @@ class Project:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=timeout,
         )
         if check:
             assert ended.returncode == 0, f"{words}\n{ended.stdout}\n{ended.stderr}"

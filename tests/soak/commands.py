@@ -23,7 +23,7 @@ from typing import Any
 
 __all__ = ["Commands", "Ended", "answer_of", "import_all"]
 
-PATIENCE = 280.0
+PATIENCE = 900.0
 STAGES = ("fetch", "clean", "train", "reduce", "prune", "evaluate", "measure")
 MODULES = (
     "dvc.cli",

@@ -182,3 +182,23 @@ def test_a_database_needs_a_query_and_no_password_in_its_url(tmp_path: Path) -> 
 def test_a_path_starts_from_the_folder_the_command_was_given_in(tmp_path: Path) -> None:
     assert source_of("rows.csv", None, tmp_path).uri == str(tmp_path / "rows.csv")
     assert source_of("package:digits", None, tmp_path).uri == "package:digits"
+
+
+def test_of_a_large_batch_as_many_rows_as_are_wanted_are_looked_at_and_that_is_said(
+    root: Path, version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = rows(3000, 4).assign(news="x")
+    batch.loc[1234, "height"] = 99.0
+    batch.to_parquet(tmp_path / "large.parquet", row_group_size=700)
+    batch.to_csv(tmp_path / "large.csv", index=False)
+    policy = load_params(root).monitor.model_copy(update={"sample": 600})
+    params = load_params(root).model_copy(update={"monitor": policy})
+    monkeypatch.setattr("tasks.monitoring.load_params", lambda _: params)
+    whole = examine(root, "large.csv", None, tmp_path, version)
+    monkeypatch.setattr("tasks.monitoring.LARGE", 1)
+    for name in ("large.csv", "large.parquet"):
+        found = examine(root, name, None, tmp_path, version)
+        assert (found.drift.rows, found.drift.of) == (600, 3000)
+        assert found.drift.kinds == whole.drift.kinds == ()
+        assert "600 of 3,000 rows were looked at, drawn at random" in found.page.read_text()
+        assert [d.column for d in found.drift.schema if d.what == "unknown"] == ["news"]
