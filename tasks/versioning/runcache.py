@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from dvc.stage import PipelineStage
 from dvc.stage.cache import StageCache, _can_hash, _get_cache_hash, _get_stage_hash
@@ -15,7 +17,15 @@ __all__ = ["RunCache"]
 
 
 class RunCache(StageCache):  # type: ignore[misc]
-    """DVC's own but for `save`."""
+    """DVC's own but for `save`, and for what a kill leaves."""
+
+    def _load(self, stage: PipelineStage) -> Any:
+        """Find a stage's newest run; DVC stumbles over a folder that was made for one and is empty."""
+        key = _get_stage_hash(stage)
+        if key:
+            with suppress(OSError):  # not there, or not empty
+                Path(self._get_cache_dir(key)).rmdir()
+        return super()._load(stage)
 
     def save(self, stage: PipelineStage) -> None:
         """Add the run just made, as `StageCache.save` does; a run that is there already is left to it."""

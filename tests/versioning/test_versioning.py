@@ -359,3 +359,14 @@ def test_a_dependency_that_changes_while_the_stage_runs_is_recorded_as_it_is_the
     lock = YAML(typ="safe").load((root / "dvc.lock").read_text())
     recorded = {dep["path"]: dep["md5"] for dep in lock["stages"]["double"]["deps"]}
     assert recorded["in.txt"] == hashlib.md5(b"changed").hexdigest()
+
+
+def test_a_kill_between_the_folder_of_a_run_and_the_run_in_it_does_no_harm(root):
+    run_all(root)
+    for path in (root / ".dvc" / "cache" / "runs").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    (root / "dvc.lock").unlink()
+    (root / "double.txt").unlink()
+    assert versioning.run_stage(root, "double", double(root)).status == "ran"
+    assert len(runs_cached(root)) == 1
