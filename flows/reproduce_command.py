@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.session import stoppable
 from flows.terminal import quiet_dvc
+from tasks.errors import EspalierError
 
 if TYPE_CHECKING:
     from tasks.lineage.reproduce import Pair, Reproduced
@@ -18,6 +18,16 @@ __all__ = ["DIFFERS", "reproduce"]
 
 DIFFERS = 3
 """Exit code of `espalier reproduce` where something differs."""
+
+
+class StoppedError(EspalierError):
+    """Ctrl-C."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped; nothing but the clone was written")
+
 
 Say = Callable[[str], object]
 _HASH = 12
@@ -35,8 +45,10 @@ def reproduce(root: Path, asked: str, say: Say, *, cached: bool, keep: bool, as_
     from tasks.lineage.reproduce import reproduce as again
 
     quiet_dvc()
-    with stoppable():
+    try:
         found = again(root, load_params(root), asked, cached=cached, keep=keep, say=_begun)
+    except KeyboardInterrupt:
+        raise StoppedError from None
     for line in [json.dumps(found.to_dict())] if as_json else _told(found):
         say(line)
     return found.same
@@ -51,7 +63,7 @@ def _told(found: Reproduced) -> Iterator[str]:
     yield f"\n{found.title}, made again from {found.ref or 'commit'} {found.commit[:_HASH]}"
     yield f"From DVC    {_listed(('fetch',))}"
     if found.cached:
-        yield f"Run-cache   {_listed(found.cached)}: this proves nothing about them"
+        yield f"Run-cache   {_listed(found.cached)} (proves nothing)"
     if found.computed:
         yield f"Computed    {_listed(found.computed)}"
     if found.brought:

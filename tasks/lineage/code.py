@@ -66,11 +66,6 @@ class Code:
     dirty: bool
     ref_now: str
 
-    @property
-    def whole(self) -> Commit | None:
-        """A commit that has everything the stages read."""
-        return next((c for c in (self.commit, self.run) if c and c.known and not c.other), None)
-
 
 def read_code(root: Path, subject: Subject) -> Code:
     """Look a result's code up in the workspace's repository."""

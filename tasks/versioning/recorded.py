@@ -6,6 +6,7 @@ import posixpath
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,9 @@ class Kept:
 
 
 def stages_of(lock: str) -> dict[str, Stage]:
-    """Read the text of a dvc.lock."""
+    """Read the text of a dvc.lock; its stages come in an order in which they can run."""
     found = parsed(lock).get("stages", {})
-    return {
+    stages = {
         name: Stage(
             name,
             str(entry.get("cmd", "")),
@@ -77,6 +78,9 @@ def stages_of(lock: str) -> dict[str, Stage]:
         )
         for name, entry in found.items()
     }
+    made_by = {path: name for name, stage in stages.items() for path in stage.outs}
+    before = {name: {made_by[p] for p in stage.deps if p in made_by} for name, stage in stages.items()}
+    return {name: stages[name] for name in TopologicalSorter(before).static_order()}
 
 
 def _hashes(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
