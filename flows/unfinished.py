@@ -39,7 +39,10 @@ def noted(root: Path, run_id: str) -> Iterator[None]:
     """
     from prefect.settings import PREFECT_API_URL
 
-    close_killed(root, PREFECT_API_URL.value())
+    api_url = PREFECT_API_URL.value()
+    if api_url:
+        with suppress(OSError):  # it is busy: what is left is closed the next time
+            close_killed(root, api_url)
     folder = _folder(root)
     folder.mkdir(parents=True, exist_ok=True)
     hidden, note = folder / f".{run_id}", folder / run_id
