@@ -16,6 +16,9 @@ __all__ = ["BY_HAND", "left", "move", "moves_to", "notice", "settle"]
 BY_HAND = "by hand"
 """Action of an entry that tells what was found moved."""
 
+_NOBODYS = "espalier-asks"
+"""An alias that nobody sets; to take it away changes nothing."""
+
 
 def moves_to(held: Aliases, version: str) -> Moves:
     """Return the moves that make `version` the champion, and the champion the previous one."""
@@ -24,7 +27,11 @@ def moves_to(held: Aliases, version: str) -> Moves:
 
 
 def move(ledger: Ledger, entry: str, moves: Moves) -> None:
-    """Move the aliases of an entry that holds them, and complete it."""
+    """Move the aliases of an entry that holds them, and complete it.
+
+    An MLflow server may let somebody set an alias and not take one away: that is asked before anything moves.
+    """
+    ledger.client.delete_registered_model_alias(ledger.name, _NOBODYS)
     ledger.plan(entry, moves)
     _apply(ledger.client, ledger.name, moves)
     ledger.close(entry, "done")

@@ -55,7 +55,7 @@ def refused(uri: str, status: int) -> str:
     if status == HTTPStatus.FORBIDDEN:
         return (
             f"MLflow at {uri} does not allow {name or 'this user'} to do that; {NOT_LOST} ask whoever runs "
-            "the server for the right to edit, then run again"
+            "the server for the right (EDIT to register, MANAGE of the model to promote), then run again"
         )
     if name is None:
         return f"MLflow at {uri} asks who you are: set {USER} and {PASSWORD}. {NOT_LOST} run again then"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import shutil
@@ -194,6 +193,12 @@ class Machines:
         with running(self.command(service), home, given, log, gently=gently) as process:
             yield process
 
+    def user(self, name: str, password: str, *models: str) -> None:
+        """Add a user to MLflow, who may promote these models."""
+        words = [sys.executable, str(DEPLOY / "user.py"), name, *models]
+        given = self.machine("admin", NEW_PASSWORD=password, **ADMIN)
+        subprocess.run(words, env=given, check=True, timeout=PATIENCE, cwd=self.folder)
+
     def dumped(self, database: str) -> bytes:
         """All that a database holds, as text."""
         access = {
@@ -213,7 +218,7 @@ class Machines:
 
 @contextmanager
 def machines(folder: Path) -> Iterator[Machines]:
-    """Start the servers, make buckets and two users; all ends with the block."""
+    """Start the servers, make buckets and a user; all ends with the block."""
     found = Machines(folder)
     places = {name: free_port() for name in ("store", "mlflow", "prefect")}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in places.items()}
@@ -233,12 +238,6 @@ def machines(folder: Path) -> Iterator[Machines]:
         with found.service("buckets", "buckets") as process:
             assert process.wait(PATIENCE) == 0
         until(lambda: answers(f"{urls['mlflow']}/health"))
-        add = [sys.executable, str(DEPLOY / "user.py"), KNOWN["MLFLOW_TRACKING_USERNAME"]]
-        new = {"NEW_PASSWORD": SECRETS["MLFLOW_TRACKING_PASSWORD"], **ADMIN}
-        with running(add, folder, found.machine("admin", **new), folder / "admin.log") as process:
-            assert process.wait(PATIENCE) == 0
-        bob = {"username": BOB["MLFLOW_TRACKING_USERNAME"], "password": BOB["MLFLOW_TRACKING_PASSWORD"]}
-        admin = basic(f"{ADMIN['MLFLOW_TRACKING_USERNAME']}:{ADMIN['MLFLOW_TRACKING_PASSWORD']}")
-        assert status(f"{urls['mlflow']}/api/2.0/mlflow/users/create", admin, json.dumps(bob).encode()) == 200
+        found.user(KNOWN["MLFLOW_TRACKING_USERNAME"], SECRETS["MLFLOW_TRACKING_PASSWORD"])
         until(lambda: answers(f"{urls['prefect']}/api/health"))
         yield found

@@ -106,6 +106,7 @@ def life(shared):
         stranger = without(desk, "ESPALIER_REPOSITORY", "ESPALIER_BRANCH")
         stranger.command(*DEPLOY, "--name", "compress")
         first = ended(found, "compress")
+    found.user(BOB["MLFLOW_TRACKING_USERNAME"], BOB["MLFLOW_TRACKING_PASSWORD"], NAME)
     with found.service("worker", "b", **BOB):
         stranger.command(*DEPLOY, "--all")
         again, judged = ended(found, "compress"), ended(found, "promote")

@@ -247,3 +247,15 @@ def test_a_process_that_has_ended_is_gone_though_its_parent_has_not_asked():
     assert process_name(child.pid) == ""
     child.wait()
     assert process_name(child.pid) == ""
+
+
+def test_who_may_set_an_alias_and_not_take_one_away_moves_nothing(ledger, client, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("not allowed")
+
+    monkeypatch.setattr(ledger.client, "delete_registered_model_alias", refuse)
+    entry = ledger.begin("promote", "1", "")
+    with pytest.raises(PermissionError):
+        move(ledger, entry, moves_to(aliases(client, NAME), "1"))
+    assert aliases(client, NAME).champion is None
+    assert ledger.entry(entry).state == "open"
