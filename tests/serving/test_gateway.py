@@ -1,12 +1,16 @@
 import asyncio
+import datetime
 import io
 import json
 import threading
+from decimal import Decimal
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tasks.scoring.chunks import FrameCells
 from tasks.scoring.served import Served
@@ -310,3 +314,95 @@ def test_regression_is_answered(tmp_path):
     (answer,) = ask(client, {RECORDS: [ROW]}).json()["predictions"]
     assert isinstance(answer["prediction"], float)
     assert set(version.required) == {entry["source"] for entry in PLAN["encoding"]["columns"]}
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.sampled_from(
+        [
+            "1.5",
+            " 7 ",
+            "?",
+            "1980-05-01",
+            "Ulm",
+            "nan",
+            "inf",
+            "1e999",
+            "0x10",
+            "1_000",
+            "\ud800",
+            "\x00",
+            10**30,
+            10**300,
+        ]
+    )
+)
+CELLS = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.text(max_size=2), SCALARS, max_size=2)
+BODIES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*NAMES, "data", "columns", "index", ""]), inner, max_size=6)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=100)
+@given(
+    rows=st.lists(st.fixed_dictionaries(dict.fromkeys(NAMES, CELLS)), min_size=1, max_size=3),
+    form=st.integers(0, 3),
+)
+def test_whatever_the_cells_hold_is_answered_or_refused_in_one_sentence(loaded, rows, form):
+    client = Client(Gateway(loaded[0], 100_000, dict, lambda: None))
+    name, held = list(forms(rows).items())[form]
+    answer = ask(client, {name: held})
+    if answer.status_code != 200:
+        one_sentence(answer, 400, "")
+    else:
+        told = answer.json()["predictions"]
+        assert len(told) == len(rows)
+        assert told == ask(client, {RECORDS: rows}).json()["predictions"]
+
+
+@settings(max_examples=100)
+@given(
+    body=st.dictionaries(
+        st.sampled_from([RECORDS, "dataframe_split", "instances", "inputs", "params"]), BODIES
+    )
+    | BODIES
+)
+def test_whatever_a_body_holds_is_answered_or_refused_in_one_sentence(loaded, body):
+    client = Client(Gateway(loaded[0], 100_000, dict, lambda: None))
+    answer = ask(client, body if isinstance(body, dict) else json.dumps(body))
+    if answer.status_code != 200:
+        one_sentence(answer, 400, "")
+
+
+def odd(**columns):
+    return parquet(pd.DataFrame(ROW | {name: [cell] for name, cell in columns.items()}))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"height": Decimal("1.7")},
+        {"height": pd.Timestamp("2020-01-01")},
+        {"height": pd.Timedelta("1h")},
+        {"born": pd.Timestamp("1980-05-01", tz="Europe/Berlin")},
+        {"born": datetime.date(1980, 5, 1)},
+        {"born": 19800501},
+        {"city": pd.Categorical(["Ulm"])[0]},
+        {"city": datetime.time(1, 2)},
+        {"children": True},
+        {"city": None},
+    ],
+)
+def test_whatever_type_a_column_of_parquet_has_it_is_answered_or_refused(client, columns):
+    answer = ask(client, odd(**columns), PARQUET)
+    if answer.status_code != 200:
+        one_sentence(answer, 400, "")
