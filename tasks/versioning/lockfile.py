@@ -127,6 +127,8 @@ def read_lock(root: Path) -> dict[str, Any]:
 
 def parsed(text: str) -> dict[str, Any]:
     """Return what the text of a dvc.lock holds, from memory where it was parsed before."""
+    if not text:  # no file yet; what is remembered has stages
+        return {}
     if text not in _parsed:
         _parsed[text] = loads_yaml(text) or {}
     return deepcopy(_parsed[text])
