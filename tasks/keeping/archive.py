@@ -47,10 +47,11 @@ class Archive:
                 self.tar.addfile(info, file)
 
     def add_folder(self, name: str, folder: Path) -> None:
-        """Add all files of a folder that are there by now."""
+        """Add the files of a folder that are there by now, and not in the backup under that name."""
         for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                self.add(f"{name}/{path.relative_to(folder).as_posix()}", path)
+            known = f"{name}/{path.relative_to(folder).as_posix()}"
+            if path.is_file() and known not in self.files:
+                self.add(known, path)
 
     def close(self, facts: Mapping[str, Any]) -> None:
         """Add the list, which makes the backup a whole one."""

@@ -18,7 +18,7 @@ from typing import Any
 from tasks import versioning
 from tasks.errors import EspalierError
 from tasks.keeping.archive import Archive, written
-from tasks.keeping.databases import copy_database, count_rows
+from tasks.keeping.databases import copy_database, count_rows, homes
 from tasks.layout import Layout
 
 __all__ = ["BUNDLE", "FILES", "OBJECTS", "PREFECT", "TRACKING", "alone", "backup", "desk", "places"]
@@ -112,8 +112,10 @@ def _saved(root: Path, archive: Archive, folder: Path) -> dict[str, Any]:
             archive.add(name, copied)
     remote = versioning.shown_remote(root)
     own = remote is not None and remote.place is not None and remote.place.resolve() == place[OBJECTS]
-    for name in (FILES, OBJECTS) if own else (FILES,):
-        archive.add_folder(name, place[name])
+    for home in _homes(root, folder / "mlflow.db"):
+        archive.add_folder(FILES, home / FILES)
+    if own:
+        archive.add_folder(OBJECTS, place[OBJECTS])
     return {
         "made": datetime.now().astimezone().isoformat(timespec="seconds"),
         "workspace": root.name,
@@ -125,6 +127,12 @@ def _saved(root: Path, archive: Archive, folder: Path) -> dict[str, Any]:
         "flow_runs": _count(folder / "prefect.db", "flow_run"),
         "remote": None if own or remote is None else remote.url,
     }
+
+
+def _homes(root: Path, database: Path) -> list[Path]:
+    """Return where runs have their files: here, and where the workspace was before it was moved or copied."""
+    before = homes(database, FILES) if database.exists() else []
+    return list(dict.fromkeys([Layout(root).state.resolve(), *before]))
 
 
 def _count(database: Path, table: str, where: str = "1") -> int:

@@ -16,6 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tasks import versioning
+from tasks.keeping.databases import lead_to
 from tasks.promotion.act import settle
 from tasks.promotion.ledger import Ledger
 from tasks.tracking.store import open_client
@@ -86,6 +87,14 @@ def test_the_steps_of_the_workflow_for_pull_requests_run_and_tell_what_changed(s
     assert re.search(r"\| params\.yaml \| prune\.amount +\| 0\.8 +\| 0\.6 ", written)
 
 
+@pytest.fixture
+def settled(finished, project):
+    """A copy of the finished project whose database leads to its own files, not to those of the original."""
+    state = project.root / ".espalier"
+    assert lead_to(state / "mlflow" / "mlflow.db", finished.root / ".espalier", state)
+    return project
+
+
 @contextmanager
 def writing(project):
     """Record runs with a file each, as fast as it goes, for a block."""
@@ -124,23 +133,23 @@ def told(project):
     return json.loads(project.espalier("history", "--json").stdout)
 
 
-def test_a_backup_made_while_runs_are_recorded_brings_everything_to_another_folder(project, tmp_path):
+def test_a_backup_made_while_runs_are_recorded_brings_everything_elsewhere(settled, tmp_path):
     from mlflow import MlflowClient
 
-    project.git("update-ref", "refs/espalier/runs/1", "HEAD")
-    make_champion(project, "1")
-    before = told(project)
-    with writing(project) as recorded:
+    settled.git("update-ref", "refs/espalier/runs/1", "HEAD")
+    make_champion(settled, "1")
+    before = told(settled)
+    with writing(settled) as recorded:
         until = time.monotonic() + 120
         while len(recorded) < 3:
             assert time.monotonic() < until
             time.sleep(0.05)
-        project.espalier("backup", str(tmp_path / "saved.tar"))
-    shutil.move(project.root, tmp_path / "gone")  # nothing of the old place is needed
+        settled.espalier("backup", str(tmp_path / "saved.tar"))
+    shutil.move(settled.root, tmp_path / "gone")  # nothing of the old place is needed
 
     place = tmp_path / "again"
-    Project(tmp_path, project.environment).git("clone", "-q", str(tmp_path / "gone"), str(place))
-    again = Project(place, environment_of(place, PREFECT_API_URL=project.environment["PREFECT_API_URL"]))
+    Project(tmp_path, settled.environment).git("clone", "-q", str(tmp_path / "gone"), str(place))
+    again = Project(place, environment_of(place, PREFECT_API_URL=settled.environment["PREFECT_API_URL"]))
     again.espalier("restore", str(tmp_path / "saved.tar"))
     assert told(again) == before
     assert again.git("rev-parse", "refs/espalier/runs/1").stdout == again.git("rev-parse", "HEAD").stdout
@@ -177,34 +186,34 @@ def versions(project):
     return {int(found.version) for found in MlflowClient(own_store(project)).search_model_versions()}
 
 
-def test_a_clean_up_frees_what_nothing_needs_and_nothing_else(project, tmp_path):
-    make_champion(project, "1")
-    project.run("prune.amount=0.6")
-    project.run("prune.amount=0.7")
-    before, ledger = occupied(project), told(project)
+def test_a_clean_up_frees_what_nothing_needs_and_nothing_else(settled, tmp_path):
+    make_champion(settled, "1")
+    settled.run("prune.amount=0.6")
+    settled.run("prune.amount=0.7")
+    before, ledger = occupied(settled), told(settled)
 
-    listed = project.espalier("gc", "--older-than", "0").stdout
+    listed = settled.espalier("gc", "--older-than", "0").stdout
     assert [number for number in range(1, 4) if f"version {number}" in listed] == [2]
     assert "nothing was: `espalier gc --older-than 0 --yes` frees them" in listed
-    assert (occupied(project), versions(project)) == (before, {1, 2, 3})
-    with versioning.workspace_lock(project.root):
-        refused = project.espalier("gc", "--older-than", "0", "--yes", check=False)
+    assert (occupied(settled), versions(settled)) == (before, {1, 2, 3})
+    with versioning.workspace_lock(settled.root):
+        refused = settled.espalier("gc", "--older-than", "0", "--yes", check=False)
     assert "another run" in refused.stderr
-    assert versions(project) == {1, 2, 3}
+    assert versions(settled) == {1, 2, 3}
 
-    freed = project.espalier("gc", "--older-than", "0", "--yes").stdout
+    freed = settled.espalier("gc", "--older-than", "0", "--yes").stdout
     promised = int(listed.splitlines()[-1].partition(" bytes")[0].replace(",", ""))
     assert f"{promised:,} bytes freed" in freed
-    assert before - occupied(project) >= promised > 100_000
-    assert versions(project) == {1, 3}
-    assert told(project) == ledger
-    assert scored(project, tmp_path) == 9
-    assert project.dvc("status").stdout.strip() == "Data and pipelines are up to date."
-    clone = cloned(project, tmp_path / "as committed")
-    clone.dvc("remote", "modify", "--local", "storage", "url", str(project.root / ".espalier" / "remote"))
+    assert before - occupied(settled) >= promised > 100_000
+    assert versions(settled) == {1, 3}
+    assert told(settled) == ledger
+    assert scored(settled, tmp_path) == 9
+    assert settled.dvc("status").stdout.strip() == "Data and pipelines are up to date."
+    clone = cloned(settled, tmp_path / "as committed")
+    clone.dvc("remote", "modify", "--local", "storage", "url", str(settled.root / ".espalier" / "remote"))
     clone.dvc("pull")
     assert clone.dvc("status").stdout.strip() == "Data and pipelines are up to date."
 
-    again = project.run("prune.amount=0.6")  # what the run-cache said of it is gone too
+    again = settled.run("prune.amount=0.6")  # what the run-cache said of it is gone too
     assert (again["train"], again["prune"]) == ("skipped", "ran")
-    assert versions(project) == {1, 3, 4}
+    assert versions(settled) == {1, 3, 4}

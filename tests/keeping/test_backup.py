@@ -1,4 +1,5 @@
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -47,6 +48,15 @@ def test_a_workspace_that_was_moved_is_led_to_its_files_again(records, tmp_path)
     path, _ = backup(moved.root, tmp_path / "saved.tar")
     restore(moved.root, path, force=True)
     assert moved.files() == {"first": "a result"}
+
+
+def test_what_a_copied_workspace_recorded_into_the_folder_of_the_original_is_saved_too(records, tmp_path):
+    copy = Records(shutil.copytree(records.root, tmp_path / "copy"))
+    shutil.rmtree(copy.state / "mlflow" / "artifacts" / "first")
+    path, _ = backup(copy.root, tmp_path / "saved.tar")
+    restore(copy.root, path, force=True)
+    records.root.rename(tmp_path / "gone")
+    assert copy.files() == {"first": "a result"}
 
 
 def test_what_is_recorded_while_the_backup_is_made_is_whole_or_absent(records, other, tmp_path, monkeypatch):
@@ -188,9 +198,9 @@ def test_a_file_that_is_damaged_is_named_and_nothing_changed(records, other, sav
 
 
 def test_a_file_outside_its_folder_is_refused(records, other, tmp_path, monkeypatch):
-    real, files = module.places, records.state / "mlflow" / "artifacts"
-    monkeypatch.setattr(module, "FILES", "../out")
-    monkeypatch.setattr(module, "places", lambda root: {**real(root), "../out": files})
+    real, objects = module.places, records.state / "remote"
+    monkeypatch.setattr(module, "OBJECTS", "../out")
+    monkeypatch.setattr(module, "places", lambda root: {**real(root), "../out": objects})
     path, _ = backup(records.root, tmp_path / "saved.tar")
     with pytest.raises(EspalierError, match="outside its folder"):
         restore(other.root, path)
