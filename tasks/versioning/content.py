@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dvc.exceptions import RevCollectionError
 from dvc.repo import lock_repo
 
 from tasks.artifacts import Layout, read_json, write_json
@@ -79,10 +80,17 @@ def presence(root: Path) -> tuple[int, int]:
     Raises
     ------
     EspalierError
-        When the remote cannot be reached.
+        When the remote cannot be reached, or the list of a folder's files is neither here nor there.
     """
     with let_in(), reopened(root) as repo, lock_repo(repo):
-        wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
+        try:
+            used = repo.used_objs(push=True)
+        except RevCollectionError as error:
+            raise EspalierError(
+                f"{root.name}: files of the current result are neither here nor in the DVC remote; "
+                "`dvc push` where they were made, or `espalier run` here"
+            ) from error
+        wanted = {info.value for infos in used.values() for info in infos}
         if not repo.config["core"].get("remote"):
             return len(wanted), len(wanted)
         with reached():

@@ -109,3 +109,9 @@ def test_what_the_remote_lacks_is_counted(root, tmp_path):
     versioning.push(root)
     assert versioning.presence(root) == (1, 0)
     assert list((tmp_path / "shared").rglob("*probe*")) == []
+
+
+def test_a_folder_whose_list_is_nowhere_is_told_with_what_to_do(root):
+    (root / "data.dvc").write_text(f"outs:\n- md5: {'0' * 32}.dir\n  hash: md5\n  path: data\n")
+    with pytest.raises(EspalierError, match=r"neither here nor in the DVC remote; `dvc push` where"):
+        versioning.presence(root)
