@@ -18,7 +18,7 @@ from tasks.errors import EspalierError, closest, masked
 from tasks.versioning.exchange import OPEN_SETTINGS
 from tasks.versioning.repository import opened
 
-__all__ = ["Remote", "set_remote", "shown_remote"]
+__all__ = ["Remote", "default_remote", "set_remote", "shown_remote"]
 
 _NAME = "storage"
 
@@ -43,8 +43,13 @@ class Remote:
 def shown_remote(root: Path) -> Remote | None:
     """Return the workspace's default remote, None where none is set."""
     with opened(root) as repo:
-        name = repo.config["core"].get("remote")
-        return _described(root, name, str(repo.config["remote"][name]["url"])) if name else None
+        return default_remote(root, repo)
+
+
+def default_remote(root: Path, repo: Repo) -> Remote | None:
+    """Return the default remote of an open repository, None where none is set."""
+    name = repo.config["core"].get("remote")
+    return _described(root, name, str(repo.config["remote"][name]["url"])) if name else None
 
 
 def set_remote(root: Path, url: str, settings: Mapping[str, str], started_in: Path) -> Remote:

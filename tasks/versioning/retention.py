@@ -21,7 +21,7 @@ from dvc_data.hashfile.db import get_index
 from tasks.errors import EspalierError
 from tasks.layout import Layout
 from tasks.versioning.git import git, top_of
-from tasks.versioning.remotes import shown_remote
+from tasks.versioning.remotes import default_remote
 from tasks.versioning.repository import busy, opened
 from tasks.versioning.runs import Run, runs
 
@@ -67,7 +67,7 @@ def stores(root: Path) -> tuple[list[Store], list[str]]:
     """Return the workspace's own cache and remote, and why another is left alone."""
     with opened(root) as repo:
         cache = Path(repo.cache.local_cache_dir).resolve()
-    remote = shown_remote(root)
+        remote = default_remote(root, repo)
     found, left = [], []
     if cache.is_relative_to(root.resolve()):
         found.append(Store("DVC cache", cache))

@@ -13,6 +13,8 @@ from tasks.tracking.retention import open_store
 from tasks.tracking.store import experiment_id, open_client
 from tests.keeping.conftest import Records, git
 
+pytestmark = pytest.mark.slow
+
 MODEL = "testbed"
 GRAPH = "stages:\n  make:\n    cmd: make\n    outs: [out.txt]\n"
 DAYS_AGO = time.time() - 10 * 86_400
