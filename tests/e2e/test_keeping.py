@@ -22,7 +22,7 @@ from tasks.promotion.ledger import Ledger
 from tasks.tracking.store import open_client
 from tests.e2e.conftest import SOURCE, Project, copied, environment_of
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def own_store(project):
