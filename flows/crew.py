@@ -180,8 +180,10 @@ def _dask(workers: int) -> TaskRunner[Any]:
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
         raise EspalierError(NEEDS_EXTRA) from error
+    settings: dict[str, Any] = {"distributed.worker.profile.enabled": False}  # stops a trial every 10 ms
     if COPIES:
-        import_module("dask").config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+        settings["distributed.worker.multiprocessing-method"] = "forkserver"
+    import_module("dask").config.set(settings)
     here = {
         "n_workers": workers,
         "threads_per_worker": 1,

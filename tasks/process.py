@@ -38,6 +38,7 @@ _LIBRARIES = (
     "dvc.repo",
     "ruamel.yaml",
 )
+_THREADS = "OMP_NUM_THREADS"
 _one_at_a_time = threading.Event()
 
 
@@ -102,11 +103,16 @@ def preload(*further: str) -> None:
         return
     multiprocessing.set_forkserver_preload([*_LIBRARIES, *further])
     resource_tracker.ensure_running()  # before signals are blocked, for it unblocks them
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    blocked, threads = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}), os.environ.get(_THREADS)
+    os.environ[_THREADS] = "1"  # a candidate has one; libraries read this when they are imported
     try:
-        forkserver.ensure_running()  # inherits the block: Ctrl-C is for the process that asks
+        forkserver.ensure_running()  # inherits both: Ctrl-C is for the process that asks
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if threads is None:
+            del os.environ[_THREADS]
+        else:
+            os.environ[_THREADS] = threads
 
 
 def _end_with_parent() -> None:

@@ -44,17 +44,19 @@ def test_processes_start_with_what_was_imported_for_them_and_leave_ctrl_c_alone(
 
         def looked():
             blocked = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
-            return "colorsys" in sys.modules, blocked, os.getppid()
+            return "colorsys" in sys.modules, blocked, os.environ.get("OMP_NUM_THREADS") == "1", os.getppid()
 
 
         if __name__ == "__main__":
             process._LIBRARIES = ("colorsys", "not_installed")
+            os.environ["OMP_NUM_THREADS"] = "3"
             process.preload()
+            assert os.environ["OMP_NUM_THREADS"] == "3"
             assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
             copies = multiprocessing.get_context("forkserver")
             with ProcessPoolExecutor(1, copies, process.work) as pool:
-                imported, blocked, parent = pool.submit(looked).result(60)
-            assert imported == blocked == process.COPIES
+                imported, blocked, single, parent = pool.submit(looked).result(60)
+            assert imported == blocked == single == process.COPIES
             assert parent != os.getpid()
     """
     script = tmp_path / "script.py"
