@@ -45,6 +45,8 @@ def batch_of(
     if len(places):
         X = encode(frame.iloc[places])
         answers = answer(X)
+        sure = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)
+        places, X, answers = places[sure], X[sure], answers[sure]
     else:
         X, answers = np.empty((0, len(profile.plan.names)), np.float32), np.empty((0,), np.float32)
     y = _targets(profile, frame)[places]

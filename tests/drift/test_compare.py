@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from tasks.drift.compare import family
+from tasks.drift.batch import batch_of
+from tasks.drift.compare import compare, family
+from tasks.drift.config import MonitorConfig
 from tasks.drift.findings import Finding
 from tasks.drift.profile import Profile
-from tests.drift.simulated import NUMBERS, held, profile, table
+from tests.drift.simulated import NUMBERS, answer, encode, held, profile, table
 
 ROWS = 500
 
@@ -157,3 +159,16 @@ def test_a_family_calls_drift_what_is_sure_and_large():
 def test_one_of_many_tests_has_to_be_surer_than_one_of_few():
     assert family([_test(0.008)], 0.01)[0].drifted
     assert not any(f.drifted for f in family([_test(0.008), *[_test(0.9)] * 20], 0.01))
+
+
+def test_rows_that_the_model_answers_with_no_number_are_not_scored_and_no_mistakes(made, frame):
+    def unsure(X):
+        scores = answer(X)
+        scores[::5] = np.nan
+        return scores
+
+    found = batch_of(made, frame, encode, unsure)
+    assert len(found.places) == len(found.X) == len(found.answers) == ROWS - ROWS // 5
+    drift = compare(made, found, MonitorConfig())
+    assert (drift.rows, drift.scored, drift.labelled) == (ROWS, 400, 400)
+    assert "performance" not in drift.kinds

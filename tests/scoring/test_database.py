@@ -138,3 +138,12 @@ def test_a_file_can_go_into_a_table_that_is_made_with_its_database(tmp_path, fra
     engine = create_engine(f"sqlite:///{tmp_path}/new.db")
     assert read(engine, "select count(distinct row_number) as n from scores")["n"][0] == ROWS
     engine.dispose()
+
+
+def test_what_the_table_itself_refuses_is_not_laid_at_another_processs_door(tmp_path, engine, make):
+    score_batch(request(tmp_path), make(), silent)
+    with engine.begin() as connection:
+        connection.execute(text("create unique index own on scores (row_number)"))
+    with pytest.raises(EspalierError, match="UNIQUE") as told:
+        score_batch(request(tmp_path), make("4", seed=1), silent)
+    assert "another process" not in str(told.value)
