@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import copied
 
-pytestmark = [pytest.mark.slow, pytest.mark.server]
+pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(900)]
 
 HALF = ["prune.method=structured", "prune.amount=0.5"]
 WIDE = ["promote.margin=0.9", "promote.classes.loss=null", "promote.max_calibration_error=null"]
