@@ -92,10 +92,19 @@ def table(folder, url):
     return found.drop(columns="scored_at")
 
 
+def many_moments():
+    """Shares of a batch, more of them near its end."""
+    drawn = np.random.default_rng(0).random(20)
+    return [round(share, 5) for share in [*drawn, *(0.9 + drawn[:10] / 10), *(0.99 + drawn[10:] / 100)]]
+
+
 @pytest.mark.slow
-def test_many_more_moments(folder):
-    drawn = np.random.default_rng(0).random(40)
-    shares = [round(share, 5) for share in [*drawn, *(0.9 + drawn[:20] / 10), *(0.99 + drawn[20:] / 100)]]
-    check_files(folder, killed_and_gone_on(folder, shares, source="people.csv", to="whole.parquet"))
+def test_a_file_killed_at_many_more_moments(folder):
+    found = killed_and_gone_on(folder, many_moments(), source="people.csv", to="whole.parquet")
+    check_files(folder, found)
+
+
+@pytest.mark.slow
+def test_a_table_killed_at_many_more_moments(folder):
     asked = {"source": "people.parquet", "table": "scores"}
-    check_tables(folder, killed_and_gone_on(folder, shares, **asked, to="sqlite:///whole.db"))
+    check_tables(folder, killed_and_gone_on(folder, many_moments(), **asked, to="sqlite:///whole.db"))

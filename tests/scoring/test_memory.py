@@ -83,8 +83,8 @@ def test_a_file_many_times_a_chunk_takes_no_more_memory_than_a_small_one(folder,
 def test_the_same_of_a_delimited_file(folder):
     frame = pd.DataFrame(cells(CHUNK).round(3), columns=COLUMNS)
     text = frame.to_csv(index=False, header=False)
-    for name, times in (("small.csv", 30), ("large.csv", 120)):  # the first is longer than a block
+    for name, times in (("small.csv", 40), ("large.csv", 320)):  # the first is longer than a block
         (folder / name).write_text(",".join(COLUMNS) + "\n" + text * times)
     small, large = scored(folder, "small.csv"), scored(folder, "large.csv")
-    assert large["rows"] == 120 * CHUNK
-    assert large["peak"] - small["peak"] < 90 * CHUNK * len(COLUMNS) * 8 / 2**20 / 2
+    assert large["rows"] == 320 * CHUNK
+    assert large["peak"] - small["peak"] < len(text) * 280 / 2**20 / 2
