@@ -91,6 +91,7 @@ def lived(work: Path) -> Iterator[str]:
     try:
         note = json.loads((work / ".espalier" / "stack.json").read_text("utf-8"))
         ordered(note["prefect"], because="the first")
+        judged(note["prefect"])
         yield note["prefect"]
     finally:
         espalier(work, "down")
@@ -104,6 +105,24 @@ def ordered(api: str, **parameters: str) -> str:
     while (run := asked(f"{api}/flow_runs/{run['id']}", seconds=30))["state_type"] not in _ENDED:
         time.sleep(0.05)
     return str(run["state_name"])
+
+
+def judged(api: str) -> None:
+    """Wait until the gate that the first run's challenger set off is done: one promotion at a time.
+
+    Raises
+    ------
+    RuntimeError
+        When that takes more than five minutes.
+    """
+    wanted = {"deployments": {"name": {"any_": ["promote"]}}}
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        states = [run["state_type"] for run in asked(f"{api}/flow_runs/filter", wanted, 30)]
+        if states and set(states) <= _ENDED:
+            return
+        time.sleep(0.2)
+    raise RuntimeError("the gate that a new challenger sets off has not ended")
 
 
 def unchanged(api: str) -> float:
