@@ -233,8 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write the page."""
     parser = argparse.ArgumentParser(description="The served model: size, start, requests.")
     parser.add_argument("--only", nargs="+", choices=list(PIECES), default=list(PIECES))
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--requests", type=int, default=1000, help="rows asked for in a round, about")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=200, help="rows asked for in a round, about")
     parser.add_argument("--show", action="store_true", help="print the page; write nothing")
     options = parser.parse_args(arguments)
     found: dict[str, Any] = dict(read_json(FIGURES)) if FIGURES.exists() else {}

@@ -147,8 +147,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         raise EspalierError(
             f"{host}:{port} cannot be served at ({why}); `--port 0` takes a free port"
         ) from error
-    with listener:
-        yield listener
+    # asyncio sends answers without Nagle's delay (40 ms) only from sockets that are told to be TCP
+    with socket.socket(listener.family, listener.type, socket.IPPROTO_TCP, listener.detach()) as told:
+        yield told
 
 
 def _url(host: str, listener: socket.socket) -> str:
