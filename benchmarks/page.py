@@ -125,6 +125,13 @@ def seed_rows(seeds: Sequence[Mapping[str, float]]) -> list[list[str]]:
     ]
 
 
+OTHERS = (
+    "The other pages of figures: [the engine](engine.md), [studies](study-speed.md), "
+    "[batch scoring](scoring-speed.md), [a model's life](life-speed.md), "
+    "[the served model](serving-speed.md)."
+)
+
+
 def page(
     first: Cold, seeds: Sequence[Mapping[str, float]], against: Orchestration, machine: Mapping[str, object]
 ) -> str:
@@ -146,6 +153,7 @@ def page(
                 "# Benchmarks",
                 "Written by `make bench` (`python -m benchmarks.foundation`); nothing here is typed in. "
                 f"Machine: {described}.",
+                OTHERS,
                 "## What had to be reached",
                 table(["what", "target", "measured", ""], targets(first, seeds, against)),
                 "Where several figures were taken: median (smallest to largest). "
