@@ -26,6 +26,7 @@ from flows.embedded import free_port
 from flows.services import Service, Started
 from flows.ui import MLFLOW_PORT, PREFECT_PORT
 from flows.unfinished import close_killed
+from tasks.alive import running
 from tasks.errors import EspalierError
 from tasks.files import write_text
 from tasks.layout import Layout
@@ -264,21 +265,7 @@ def _environment(root: Path, stack: Stack) -> dict[str, str]:
 
 def _process(stack: Stack, name: str) -> psutil.Process | None:
     started = stack.processes.get(name)
-    if started is None:
-        return None
-    try:
-        process = psutil.Process(started.pid)
-        same = abs(process.create_time() - started.created) < 1.0
-    except psutil.NoSuchProcess:
-        return None
-    return process if same and _alive(process) else None
-
-
-def _alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    return running(started.pid, started.created) if started else None
 
 
 def _lives(stack: Stack, name: str) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from tasks.alive import running
 from tasks.errors import EspalierError
 from tasks.files import remove, write_json
 from tasks.layout import Layout
@@ -53,12 +54,7 @@ class Server:
     @property
     def alive(self) -> bool:
         """Whether the process is still there."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < 1.0
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        return running(self.pid, self.created) is not None
 
     def ask(self, path: str, method: str = "GET") -> dict[str, Any] | None:
         """Return what it says; None when it does not answer."""

@@ -1,21 +1,13 @@
-import subprocess
-
 import pytest
 from dvc.repo import Repo
 
 from tasks import versioning
 from tasks.errors import EspalierError
 
-CONFIG = "[core]\n    analytics = false\n    remote = storage\n['remote \"storage\"']\n    url = ../remote\n"
-
 
 @pytest.fixture
-def root(tmp_path):
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    subprocess.run(["git", "init", "-q", str(workspace)], check=True)
-    versioning.init_workspace(workspace, config=CONFIG, ignored="")
-    return workspace
+def root(fresh):
+    return fresh
 
 
 def config(root):

@@ -26,19 +26,14 @@ stages:
     params: [count]
     outs: [count.txt]
 """
-CONFIG = "[core]\n    analytics = false\n    remote = storage\n['remote \"storage\"']\n    url = ../remote\n"
 
 
 @pytest.fixture
-def root(tmp_path):
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    subprocess.run(["git", "init", "-q", str(workspace)], check=True)
-    versioning.init_workspace(workspace, config=CONFIG, ignored="")
-    (workspace / "dvc.yaml").write_text(GRAPH)
-    (workspace / "in.txt").write_text("ab")
-    set_params(workspace, double=1, count=1)
-    return workspace
+def root(fresh):
+    (fresh / "dvc.yaml").write_text(GRAPH)
+    (fresh / "in.txt").write_text("ab")
+    set_params(fresh, double=1, count=1)
+    return fresh
 
 
 def set_params(root, **values):
