@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -20,7 +21,8 @@ from typing import Any
 from uuid import UUID
 
 from prefect import Flow
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.flow_engine import run_flow
 from prefect.states import Pending
 
@@ -33,6 +35,8 @@ from tasks.process import leave
 __all__ = ["LostError", "main", "run_apart"]
 
 _GRACE_SECONDS = 20.0
+_RECORD_SECONDS = 30.0
+_RECORD_POLL_SECONDS = 0.2
 
 
 class LostError(EspalierError):
@@ -66,7 +70,7 @@ def run_apart(name: str, inner: Path, parent: UUID, seconds: float) -> dict[str,
         run = client.create_flow_run(
             _flow(name),
             parameters={"root": str(inner), "patience": seconds},
-            parent_task_run_id=parent,
+            parent_task_run_id=parent if _is_recorded(client, parent) else None,
             state=Pending(),
         )
     words = [sys.executable, "-m", "flows.apart", name, str(inner), str(run.id), str(answer)]
@@ -87,6 +91,17 @@ def run_apart(name: str, inner: Path, parent: UUID, seconds: float) -> dict[str,
     if "error" in said:
         raise EspalierError(said["error"])
     return dict(said)
+
+
+def _is_recorded(client: SyncPrefectClient, task_run: UUID) -> bool:
+    """Wait until the server knows a task run: it hears of one by an event, and wants a subflow's known."""
+    asks_until = time.monotonic() + _RECORD_SECONDS
+    while time.monotonic() < asks_until:
+        with suppress(ObjectNotFound):
+            client.read_task_run(task_run)
+            return True
+        time.sleep(_RECORD_POLL_SECONDS)
+    return False  # rather a subflow without its place in Prefect's picture than no run
 
 
 def _environment(inner: Path) -> Mapping[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,8 +56,11 @@ def serve(root: Path, say: Callable[[str], object]) -> None:
     with _server(root, say):
         for deployment in deployments:
             say(f"{deployment.name:12} {_due(deployment)}")
-        say("Ctrl-C stops, and pauses the schedules: nothing becomes due until the next `espalier serve`.")
-        serve_all(*deployments, pause_on_shutdown=True, print_starting_message=False)
+        with _watch(root, [deployment.name for deployment in deployments]):
+            say(
+                "Ctrl-C stops, and pauses the schedules: nothing becomes due until the next `espalier serve`."
+            )
+            serve_all(*deployments, pause_on_shutdown=True, print_starting_message=False)
         say("stopped; the schedules are paused, and `espalier serve` or `espalier up` resumes them")
 
 
@@ -87,6 +92,19 @@ def _server(root: Path, say: Callable[[str], object]) -> Iterator[None]:
     finally:
         if process:
             stop_server(process)
+
+
+@contextmanager
+def _watch(root: Path, names: Sequence[str]) -> Iterator[None]:
+    """Have a process tell of late, lost and missing runs for the block, and when this process is killed."""
+    words = [sys.executable, "-m", "flows.watch", os.environ["PREFECT_API_URL"], *names]
+    # In a session of its own: Ctrl-C is for this process, which ends the other.
+    process = subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def stated(settings: Path) -> Iterator[RunnerDeployment]:

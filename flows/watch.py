@@ -1,6 +1,7 @@
 """Tells when a run is late, lost or missing, when a server is gone, and of aliases moved by hand.
 
-`python -m flows.watch API_URL`.
+`python -m flows.watch API_URL [NAME ...]`: with names of deployments it is of the `espalier serve` that has
+them, and ends when that does, which holds the other end of its standard input.
 
 That cannot be told by a flow, which would be late too, nor by the server when it is what is missing.
 
@@ -51,6 +52,8 @@ class Watch:
         Workspace.
     tell : callable
         Takes the text of an alert and its facts.
+    names : collection of str
+        Deployments to look after; without any, those that work in the workspace.
     told : set
         Ids of what is late or missing.
     silent : int
@@ -62,6 +65,7 @@ class Watch:
     api_url: str
     root: Path
     tell: Callable[..., object]
+    names: Collection[str] = ()
     told: set[str] = field(default_factory=set)
     silent: int = 0
     without: dict[str, int] = field(default_factory=dict)
@@ -98,6 +102,8 @@ class Watch:
         Away from any workspace, those whose workers fetch it.
         """
         found = self._asked("/deployments/filter", {})
+        if self.names:
+            return {one["id"]: one for one in found if one["name"] in self.names}
         if _is_workspace(self.root):
             return {one["id"]: one for one in found if _folder(one) == str(self.root)}
         return {one["id"]: one for one in found if not Path(_folder(one)).is_absolute()}
@@ -159,11 +165,21 @@ def _listen(root: Path, tell: Callable[..., object]) -> None:
         sys.stderr.write(f"MLflow does not tell of moved aliases, the next command notices: {trouble}\n")
 
 
+def _end_with_parent(tell: Callable[..., object]) -> None:
+    """Wait for the end of an `espalier serve` that ends this process when it is stopped, and tell."""
+    sys.stdin.buffer.read()
+    tell("`espalier serve` was killed: what its schedules make due is run by nobody", kind="server")
+    os._exit(0)
+
+
 def main() -> None:
     """Look until ended."""
     root = Path(os.environ.get("PWD") or Path.cwd())
-    watch = Watch(sys.argv[1].rstrip("/"), root, lambda text, **facts: alert(root, text, **facts))
-    if _is_workspace(root):
+    api_url, names = sys.argv[1].rstrip("/"), sys.argv[2:]
+    watch = Watch(api_url, root, lambda text, **facts: alert(root, text, **facts), names)
+    if names:
+        threading.Thread(target=_end_with_parent, args=(watch.tell,), daemon=True).start()
+    elif _is_workspace(root):
         threading.Thread(target=_listen, args=(root, watch.tell), daemon=True).start()
     for _ in _ticks():
         watch.look()

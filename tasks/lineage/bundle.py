@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["SUMS", "Bundle", "export_bundle"]
 
 SUMS = "SHA256SUMS"
-SCRIPT = Path(__file__).parents[1] / "export" / "predict.py"
+SCRIPT = "predict.py"
+OWN_FILES = (SCRIPT, "folder.py")
+OWN = Path(__file__).parents[1] / "export"
 MODEL_FILES = ("model.onnx", "serving.json", "encoding.py")
 EXAMPLE = "example.csv"
 _SECONDS = 300
@@ -106,7 +108,8 @@ def _fill(
     notes = _checked(root, subject, stored / "artifacts")
     for name in MODEL_FILES:
         shutil.copyfile(stored / "artifacts" / name, bundle / name)
-    shutil.copyfile(SCRIPT, bundle / SCRIPT.name)
+    for name in OWN_FILES:
+        shutil.copyfile(OWN / name, bundle / name)
     write_text(bundle / "requirements.txt", _requirements(stored / "requirements.txt"))
     write_text(bundle / CARD, read_card(client, version))
     _example(bundle)
@@ -149,7 +152,7 @@ def _sum(bundle: Path) -> None:
 
 def _try(bundle: Path, answers: Path) -> None:
     """Have the bundle score its example, as whoever gets it would."""
-    words = [sys.executable, "-I", str(bundle / SCRIPT.name), str(bundle / EXAMPLE), str(answers)]
+    words = [sys.executable, "-I", str(bundle / SCRIPT), str(bundle / EXAMPLE), str(answers)]
     ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_SECONDS)
     if ended.returncode:
         said = (ended.stderr.strip() or f"exit code {ended.returncode}").splitlines()[-1]

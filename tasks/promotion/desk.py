@@ -96,9 +96,10 @@ class Desk:
                 settled = tuple(settle(self.ledger))
                 now = aliases(self.client, self.name)
                 done = _finished(action, version, settled)
-                chosen = done.version if done else self._chosen(action, version, now)
-                if done is None and now.champion == chosen:
-                    raise NothingToDoError(f"{self.name}: version {chosen} is the champion already")
+                with _telling(settled):
+                    chosen = done.version if done else self._chosen(action, version, now)
+                    if done is None and now.champion == chosen:
+                        raise NothingToDoError(f"{self.name}: version {chosen} is the champion already")
                 self.ledger.note(entry, version=chosen)
                 yield Pending(entry, chosen, now, settled, done)
             except BaseException:
@@ -254,6 +255,18 @@ def _finished(action: str, version: str | None, settled: Sequence[Entry]) -> Ent
     """Return the interrupted rollback that is finished now: the same command again must not take it back."""
     done = [entry for entry in settled if entry.action == action == "rollback" and entry.state == "done"]
     return next((entry for entry in done if version in (None, entry.version)), None)
+
+
+@contextmanager
+def _telling(settled: Sequence[Entry]) -> Iterator[None]:
+    """Say of a command that finds nothing to do what it has finished of an earlier one."""
+    try:
+        yield
+    except NothingToDoError as error:
+        if not settled:
+            raise
+        told = ", ".join(f"{entry.action} of version {entry.version} ({entry.state})" for entry in settled)
+        raise NothingToDoError(f"finished first: {told}; then {error}") from None
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +17,9 @@ from tasks.scoring.chunks import Chunk
 
 __all__ = ["Input", "Survey", "digest_of", "require", "unchanged"]
 
-BLOCK = 1 << 20
+BLOCK = 1 << 24
+PIECE = 1 << 20
+READERS = 4
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,28 @@ def require(wanted: Sequence[str], names: Sequence[str], shown: str) -> None:
 
 
 def digest_of(path: Path) -> str:
-    """Return the fingerprint of a file's bytes."""
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the fingerprint of a file's bytes.
+
+    SHA-256 of the file; of one larger than a block (16 MiB), of its blocks' SHA-256 one behind the other.
+    These are taken side by side: in turn they take a third of the time that scoring a file does.
+    """
+    starts = range(0, max(path.stat().st_size, 1), BLOCK)
+    with ThreadPoolExecutor(min(READERS, len(starts))) as pool:
+        digests = list(pool.map(partial(_digest_at, path), starts))
+    if len(digests) == 1:
+        return f"sha256:{digests[0].hex()}"
+    return f"sha256-blocks:{hashlib.sha256(b''.join(digests)).hexdigest()}"
+
+
+def _digest_at(path: Path, start: int) -> bytes:
+    """Return the digest of a file's block."""
+    digest, left, held = hashlib.sha256(), BLOCK, memoryview(bytearray(PIECE))
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while left and (read := file.readinto(held[:left])):
+            digest.update(held[:read])
+            left -= read
+    return digest.digest()
 
 
 def unchanged(path: Path, before: tuple[int, int], shown: str) -> tuple[int, int]:

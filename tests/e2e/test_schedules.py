@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -390,41 +391,50 @@ def test_serve_leaves_the_schedules_to_the_worker_that_is_up(up):
     assert "`espalier down` stops it" in refused.stderr
 
 
+@contextmanager
+def _serving(project):
+    words = [sys.executable, "-c", "from flows.cli import main; main()", "serve"]
+    out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(words, cwd=project.root, env=project.environment, **out) as serving:
+        try:
+            yield serving, [serving.stdout.readline() for _ in range(7)]
+        finally:
+            serving.kill()
+
+
 def test_serve_runs_every_deployment_and_pauses_the_schedules_at_its_end(finished, tmp_path, prefect_url):
     project = copied(finished, tmp_path / "project", prefect_url)
     copy(SETTINGS, project.root)
     prefect = Prefect(prefect_url)
-    words = [sys.executable, "-c", "from flows.cli import main; main()", "serve"]
-    with subprocess.Popen(
-        words,
-        cwd=project.root,
-        env=project.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as serving:
-        try:
-            lines = [serving.stdout.readline() for _ in range(6)]
-            assert [line.split()[0] for line in lines[1:]] == [
-                "compress",
-                "promote",
-                "monitor",
-                "study",
-                "predict",
-            ]
-            until(lambda: _found(lambda: prefect.deployment("predict")))
-            run = prefect.ended(prefect.trigger("monitor"))
-            assert (run["state_name"], "no champion yet" in run["state"]["message"]) == (
-                "Nothing to do",
-                True,
-            )
-            assert [one["active"] for one in prefect.deployment()["schedules"]] == [True]
-        finally:
-            serving.send_signal(signal.SIGINT)
-            said, _ = serving.communicate(timeout=PATIENCE)
+    with _serving(project) as (serving, lines):
+        assert [line.split()[0] for line in lines[1:6]] == [
+            "compress",
+            "promote",
+            "monitor",
+            "study",
+            "predict",
+        ]
+        until(lambda: _found(lambda: prefect.deployment("predict")))
+        run = prefect.ended(prefect.trigger("monitor"))
+        assert (run["state_name"], "no champion yet" in run["state"]["message"]) == ("Nothing to do", True)
+        assert [one["active"] for one in prefect.deployment()["schedules"]] == [True]
+        serving.send_signal(signal.SIGINT)
+        said, _ = serving.communicate(timeout=PATIENCE)
     assert serving.returncode == 0, said
     assert "the schedules are paused" in said.splitlines()[-1]
     assert prefect.deployment()["paused"]
+    with _serving(project) as (serving, _):
+        until(lambda: not prefect.deployment()["paused"])
+        watch = next(one for one in psutil.Process(serving.pid).children() if "flows.watch" in one.cmdline())
+        assert not (project.root / ".espalier" / "logs" / "alerts.jsonl").exists()
+        serving.kill()
+        psutil.wait_procs([watch], PATIENCE)
+        assert not watch.is_running()
+    told = (project.root / ".espalier" / "logs" / "alerts.jsonl").read_text().splitlines()
+    assert [json.loads(line)["kind"] for line in told] == ["server"]
+    with _serving(project) as (serving, _):  # as it was: this server is for other tests too
+        serving.send_signal(signal.SIGINT)
+        serving.communicate(timeout=PATIENCE)
 
 
 def _found(ask):

@@ -135,6 +135,14 @@ def test_a_schedule_that_is_on_and_has_no_run_to_come_is_told_once(watch, prefec
     assert kinds(told) == ["missing"] * 2
 
 
+def test_of_espalier_serve_those_are_watched_that_it_has(watch, prefect, told):
+    prefect.active, prefect.watched = True, "strange"
+    watch.names = ["strange"]
+    for _ in range(module._TOLERATED):
+        watch.look()
+    assert [facts["deployment"] for _, facts in told] == ["strange"]
+
+
 def test_away_from_a_workspace_those_are_watched_whose_workers_fetch_it_however_long_that_takes(
     watch, prefect, told, tmp_path
 ):

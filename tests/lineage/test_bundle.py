@@ -88,6 +88,7 @@ def test_it_holds_all_that_it_takes_and_nothing_of_mlflow(once):
         "card.md",
         "encoding.py",
         "example.csv",
+        "folder.py",
         "model.onnx",
         "predict.py",
         "requirements.txt",

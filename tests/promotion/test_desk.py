@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, NothingToDoError
 from tasks.gate.approval import Approval
 from tasks.gate.decide import Decision
 from tasks.promotion.act import move, moves_to, settle
@@ -128,6 +128,21 @@ def test_a_killed_rollback_asked_for_again_is_finished_and_not_taken_back(answer
     assert (aliases(answering.client, NAME).champion, aliases(answering.client, NAME).previous) == ("1", "2")
     assert told.why == "finished what was interrupted: calls"
     assert answering.contradictions() == []
+
+
+def test_a_killed_promotion_asked_for_again_says_that_it_is_finished(desk):
+    moved(desk, "promote", "4")
+    entry = desk.ledger.begin("promote", "1", "better")
+    desk.ledger.plan(entry, moves_to(aliases(desk.client, NAME), "1"))
+    desk.ledger.note(entry, process="1@0")
+    with (
+        pytest.raises(
+            NothingToDoError, match=r"finished first: promote of version 1 \(done\); then .*challenger"
+        ),
+        desk.pending("promote", None, ""),
+    ):
+        pytest.fail("there is a challenger")
+    assert aliases(desk.client, NAME).champion == "1"
 
 
 def test_without_a_challenger_nothing_is_entered(desk):

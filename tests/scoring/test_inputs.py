@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -6,6 +8,7 @@ import pytest
 
 from tasks.data.sources.tables import read_csv
 from tasks.errors import EspalierError
+from tasks.scoring import inputs
 from tasks.scoring.delimited import DelimitedInput, common, kind_of
 from tasks.scoring.parquet import ParquetInput
 
@@ -199,3 +202,18 @@ def test_a_torn_gzip_is_one_line(tmp_path):
     packed = gzip.compress(("a\n" + "1\n" * 5000).encode())
     with pytest.raises(EspalierError, match="is no readable table"):
         delimited(tmp_path / "a.csv.gz", packed[:-20]).survey(["a"], 2)
+
+
+def test_large_files_are_fingerprinted_by_their_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(inputs, "BLOCK", 8)
+    monkeypatch.setattr(inputs, "PIECE", 3)
+    path, text = tmp_path / "a", bytes(range(20))
+    path.write_bytes(text[:8])
+    assert inputs.digest_of(path) == "sha256:" + sha256(text[:8]).hexdigest()
+    path.write_bytes(text)
+    each = b"".join(sha256(text[i : i + 8]).digest() for i in (0, 8, 16))
+    assert inputs.digest_of(path) == "sha256-blocks:" + sha256(each).hexdigest()
+    path.write_bytes(text[8:16] + text[:8] + text[16:])
+    assert inputs.digest_of(path) != "sha256-blocks:" + sha256(each).hexdigest()
+    path.write_bytes(b"")
+    assert inputs.digest_of(path) == "sha256:" + sha256(b"").hexdigest()
