@@ -13,11 +13,12 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from benchmarks.rivals import quiet
 from tasks.models.graph import Graph
 
-__all__ = ["NAMES", "Answers", "nncf_int8", "torchao_int8"]
+__all__ = ["NAMES", "Answers", "narrowest", "nncf_int8", "torchao_int8"]
 
 Answers = Callable[[NDArray[np.float32]], NDArray[Any]]
 
@@ -38,6 +39,11 @@ def nncf_int8(model: bytes, rows: NDArray[np.float32]) -> bytes:
         made = nncf.quantize(onnx.load_model_from_string(model), data, subset_size=min(_ROWS, len(rows)))
     quantised: bytes = made.SerializeToString()
     return quantised
+
+
+def narrowest(network: nn.Module) -> int:
+    """Return the fewest inputs of a Linear layer."""
+    return min((layer.in_features for layer in network.modules() if isinstance(layer, nn.Linear)), default=0)
 
 
 def torchao_int8(graph: Graph) -> tuple[bytes, Answers]:

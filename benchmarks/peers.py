@@ -40,8 +40,8 @@ def line(found: Judged) -> str:
 
 
 def measured(names: Sequence[str], seeds: int, options: argparse.Namespace) -> list[Judged]:
-    """Hold the contest on every set and seed."""
-    found: list[Judged] = []
+    """Hold the contest on every set and seed; what is measured is kept when a later one fails."""
+    found = _kept(options.json, [])
     for name in names:
         for seed in range(seeds):
             began = time.perf_counter()
@@ -49,7 +49,9 @@ def measured(names: Sequence[str], seeds: int, options: argparse.Namespace) -> l
             judged = contest(name, problem, seed, options.amounts, options.epochs, options.methods)
             print(*map(line, judged), sep="\n")
             print(f"{name}, seed {seed}: {time.perf_counter() - began:.0f} s", flush=True)
-            found += judged
+            found = [*_kept(options.json, judged), *judged] if options.json else [*found, *judged]
+            if options.json:
+                options.json.write_text(json.dumps([asdict(each) for each in found], indent=1))
     return found
 
 
@@ -76,9 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     names = [name for name in problems() if options.only is None or name in options.only]
     found = measured(names, options.seeds, options)
-    found = [*_kept(options.json, found), *found]
-    if options.json:
-        options.json.write_text(json.dumps([asdict(each) for each in found], indent=1))
     there = {*installed(), *(each.set for each in found)}
     missing = [name for name in (*PEERS, *SMALL, *MORE) if name not in there]
     options.page.write_text(page(Run(found, options.epochs, tuple(options.amounts), tuple(missing))))

@@ -66,3 +66,12 @@ def test_figures_stay_but_for_what_is_measured_again(tmp_path):
     assert [each.method for each in _kept(path, [again])] == [DENSE, OURS, SIZED, UNITS]
     assert _kept(path, [_judged("Torch-Pruning", 90, 0.9, 0.9, seed=1)]) == FOUND
     assert _kept(tmp_path / "none.json", [again]) == []
+
+
+def test_a_method_is_held_against_the_dense_network_of_its_own_run():
+    later = replace(
+        _judged("nncf, int8", 50, 0.80, 0.80, tables="A"), dense_valid=0.80, dense_test=0.79, dense_us=2.5
+    )
+    text = page(Run([*FOUND, later], 60, (0.5,)))
+    (line,) = (line for line in text.splitlines() if line.startswith("| nncf, int8 | "))
+    assert "| +1.0 (+1.0 to +1.0) | 50 | 20.0x | 50 | 10 | 0.50x |" in line
