@@ -22,7 +22,8 @@ def shipped(given: Dense, graph: Graph) -> Kept:
     metric, y = headline("auto", given.cleaned.cleaner.target.kind), given.cleaned.valid.y
     by = Yardstick(given.rows("valid"), lambda answers: metric(y, answers), metric.higher_is_better)
     form = AutoQuantisation(method="auto")
-    return choose({"fp32": to_model(fold(graph))}, form, given.rows("train"), by)
+    models = {"folded": to_model(fold(graph)), "scaled": to_model(fold(graph, scaling=False))}
+    return choose(models, form, given.rows("train"), by)
 
 
 def smallest(given: Dense, epochs: int, drop: float) -> bytes:

@@ -16,7 +16,7 @@ from onnx import ModelProto
 
 from tasks.errors import EspalierError
 from tasks.evaluation.efficiency import multiply_adds
-from tasks.export.choose import Yardstick, choose
+from tasks.export.choose import Kept, Yardstick, choose
 from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.export.fold import fold
 from tasks.export.onnx import check_parity, serialised, session, to_model
@@ -210,17 +210,20 @@ class Bench:
         """Measure a network: its final form where `deployed`, else with int8 estimated."""
         given = self._narrowed(setting)
         made = given.graph.with_parts(network=pruned.network).eval()
-        folded = fold(made)
-        fp32 = to_model(folded)
+        forms = [fold(made)]
+        fp32 = to_model(forms[0])
         if deployed and not self._agrees(made, fp32, given.keep):
-            folded, pruned = made, noted(pruned, _UNFOLDED)
-            fp32 = to_model(folded)
+            forms, pruned = [made], noted(pruned, _UNFOLDED)
+            fp32 = to_model(made)
             self._agrees(made, fp32, given.keep, needed=True)
-        kept, lost = self._form(fp32, given.keep) if deployed else (serialised(fp32), 0.0)
-        size = len(kept) if deployed or timed else self._estimate(fp32)
-        wait = latency_us(kept, len(given.keep)) if timed else 0.0
-        figures = Figures(size, multiply_adds(folded), wait, pruned.valid_metric - lost)
-        done = Made(setting, made, figures, kept, given.keep, pruned, self.whole)
+        elif deployed and not isinstance(self.quantise, NoQuantisation):
+            forms.append(fold(made, scaling=False))
+        kept = self._form(fp32, forms, given.keep) if deployed else Kept(serialised(fp32), "0")
+        size = len(kept.model) if deployed or timed else self._estimate(fp32)
+        wait = latency_us(kept.model, len(given.keep)) if timed else 0.0
+        macs, reached = multiply_adds(forms[int(kept.form)]), pruned.valid_metric - max(kept.loss, 0.0)
+        figures = Figures(size, macs, wait, reached)
+        done = Made(setting, made, figures, kept.model, given.keep, pruned, self.whole)
         asked = self.timed or (setting.columns, setting.units) == (1, 1)
         return replace(done, float32=self._in_float32(done, serialised(fp32))) if deployed and asked else done
 
@@ -248,13 +251,14 @@ class Bench:
             return False
         return True
 
-    def _form(self, fp32: ModelProto, keep: Sequence[int]) -> tuple[bytes, float]:
-        """Return the file that is kept of a recovered candidate, and what its metric loses by int8."""
-        if isinstance(self.quantise, NoQuantisation):
-            return serialised(fp32), 0.0
+    def _form(self, fp32: ModelProto, forms: Sequence[Graph], keep: Sequence[int]) -> Kept:
+        """Return what is kept of a recovered candidate; of `forms`, `fp32` is the first.
+
+        With the scaling merged, columns in large units have weights that 8 bits round away.
+        """
+        models = {"0": fp32} | {str(i): to_model(graph) for i, graph in enumerate(forms) if i}
         rows = self.problem.X[:, list(keep)].numpy()
-        kept = choose({"fp32": fp32}, self.quantise, rows, self._yardstick(keep))
-        return kept.model, max(kept.loss, 0.0)
+        return choose(models, self.quantise, rows, self._yardstick(keep))
 
     def _yardstick(self, keep: Sequence[int]) -> Yardstick:
         problem, task = self.problem, self.problem.task
