@@ -16,7 +16,8 @@ from torch import nn
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
 from tasks.export.config import AutoQuantisation
-from tasks.export.onnx import run_onnx, session
+from tasks.export.fold import fold
+from tasks.export.onnx import run_onnx, serialised, session, to_model
 from tasks.models.graph import Graph
 from tasks.models.layers import Softmax, preprocess
 from tasks.pruning.config import FinetuneConfig
@@ -94,6 +95,23 @@ def test_what_is_kept_so_is_measured_in_the_form_that_is_deployed(graph):
     assert after.figures.bytes == len(after.model) <= len(before.model)
     assert after.figures.metric == pytest.approx((answers == y.numpy()).mean())
     assert after.figures.latency_us > 0
+
+
+def test_int8_has_its_scaling_apart_where_a_column_in_large_units_would_be_rounded_away(graph):
+    sizes = np.float32([1, 1, 1, 1, 1e5, 1])
+    wide = replace(plan(), scale=sizes)
+    whole, replaced = bench(graph), copy.deepcopy(graph)
+    replaced.preprocess = preprocess(wide)
+    problem = replace(
+        whole.problem,
+        graph=replaced,
+        plan=wide,
+        X=whole.problem.X * torch.from_numpy(sizes),
+        valid=whole.problem.valid * torch.from_numpy(sizes),
+    )
+    made = replace(whole, problem=problem).recover(Setting(1.0, 1.0))
+    assert made.figures.bytes < len(serialised(to_model(fold(made.graph))))
+    assert made.figures.metric == pytest.approx(whole.recover(Setting(1.0, 1.0)).figures.metric, abs=0.02)
 
 
 @pytest.mark.parametrize("setting", [Setting(1.0, 1.0), Setting(0.5, 1.0), Setting(0.5, 0.25)])
