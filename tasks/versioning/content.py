@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import RevCollectionError
-from dvc.repo import lock_repo
+from dvc.exceptions import DvcException, RevCollectionError
+from dvc.repo import Repo, lock_repo
 
 from tasks.artifacts import Layout, read_json, write_json
 from tasks.config import Params
@@ -45,16 +45,28 @@ def push(root: Path) -> int:
         Without a default remote, or when a file is not there afterwards.
     """
     with let_in(), reopened(root) as repo, lock_repo(repo):  # one lock: the files in use are looked up once
-        repo.push(run_cache=True)
-        remote = repo.cloud.get_remote_odb()
-        wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
-        missing = wanted - set(remote.oids_exist(sorted(wanted)))
+        wanted, missing = _pushed(repo)
+        if missing:
+            repo.drop_data_index()
+            wanted, missing = _pushed(repo)
     if missing:
         raise EspalierError(
             f"{root.name}: {len(missing)} of {len(wanted)} files did not reach the DVC remote "
             f"(first: {min(missing)}); check its space and rights, then run again"
         )
     return len(wanted)
+
+
+def _pushed(repo: Repo) -> tuple[set[str], set[str]]:
+    """Push, and return the files of the current result with those of them that the remote lacks afterwards.
+
+    DVC keeps its list of what there is to push, or pull, piece by piece while it makes it. A process killed
+    meanwhile leaves a part, which every later push of the same result takes for the whole until the list is
+    dropped (`dvc_data.index.collect`, 3.18).
+    """
+    repo.push(run_cache=True)
+    wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
+    return wanted, wanted - set(repo.cloud.get_remote_odb().oids_exist(sorted(wanted)))
 
 
 def checkout(root: Path) -> None:
@@ -66,7 +78,11 @@ def checkout(root: Path) -> None:
         When one is in neither.
     """
     with let_in(), opened(root) as repo:
-        repo.pull(force=True)
+        try:
+            repo.pull(force=True)
+        except DvcException:
+            repo.drop_data_index()  # see `_pushed`
+            repo.pull(force=True)
 
 
 def absent(root: Path) -> int:

@@ -1,13 +1,16 @@
 import hashlib
+import itertools
 import json
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from dvc.lock import make_lock
 from dvc.repo import Repo
+from dvc_data.index import collect
 from ruamel.yaml import YAML
 
 from tasks import versioning
@@ -251,6 +254,47 @@ def test_pushed_files_are_all_in_the_remote(root):
     assert versioning.push(root) == 2
     stored = [path for path in (root / "remote" / "files").rglob("*") if path.is_file()]
     assert {path.parent.name + path.name for path in stored} == set(versioning.lock_hashes(root).values())
+
+
+class Killed(BaseException):
+    """What DVC does not catch."""
+
+
+@contextmanager
+def _killed_in_the_list(monkeypatch, after):
+    """Have DVC end in the middle of its list of what there is to push or pull."""
+    whole, calls = collect._collect_from_index, itertools.count()
+
+    def part(*words, **more):
+        if next(calls) == after:
+            raise Killed
+        return whole(*words, **more)
+
+    with monkeypatch.context() as patched, suppress(Killed):
+        patched.setattr(collect, "_collect_from_index", part)
+        yield
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_push_killed_in_its_list_does_not_spoil_the_next(root, monkeypatch, after):
+    run_all(root)
+    with _killed_in_the_list(monkeypatch, after):
+        versioning.push(root)
+    assert versioning.push(root) == 2
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_checkout_killed_in_its_list_does_not_spoil_the_next(root, monkeypatch, after):
+    run_all(root)
+    versioning.push(root)
+    shutil.rmtree(root / ".dvc" / "cache")
+    for name in ("double.txt", "count.txt"):
+        (root / name).unlink()
+    with _killed_in_the_list(monkeypatch, after):
+        versioning.checkout(root)
+    versioning.checkout(root)
+    assert (root / "double.txt").exists()
+    assert (root / "count.txt").exists()
 
 
 def test_a_push_that_left_files_behind_is_an_error(root, monkeypatch):
