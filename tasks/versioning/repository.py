@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sqlite3
 import time
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from dvc.exceptions import DvcException
-from dvc.lock import LockError
+from dvc.lock import LockError, make_lock
 from dvc.repo import Repo, lock_repo
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 
 from tasks.artifacts import Layout, read_json
 from tasks.errors import EspalierError
@@ -122,6 +124,7 @@ def _entered(root: Path) -> Iterator[None]:
     if not (root / ".dvc").is_dir():
         raise EspalierError(f"{root}: not a workspace; make one with `espalier init {root.name}`")
     try:
+        _mend_rwlock(root)
         with chdir(root):  # DVC reads targets, and shortens paths in what it records, relative to it
             yield
     except LockError as error:
@@ -158,11 +161,33 @@ def stage_graph(root: Path) -> dict[str, tuple[str, ...]]:
     return {name: tuple(before[name]) for name in TopologicalSorter(before).static_order()}
 
 
+def _mend_rwlock(root: Path) -> None:
+    """Remove DVC's read-write locks where a process was killed while it wrote them: nobody can read them."""
+    folder = root / ".dvc" / "tmp"
+    path = folder / RWLOCK_FILE
+    if not _is_cut_short(path):
+        return
+    with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):  # nobody is writing them just now
+        if _is_cut_short(path):
+            path.unlink()
+
+
+def _is_cut_short(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True
+    return False
+
+
 def busy(root: Path) -> str:
     """Say which living process holds a read-write lock of the workspace's DVC; empty when none does."""
     import psutil
 
-    path = root / ".dvc" / "tmp" / "rwlock"
+    _mend_rwlock(root)
+    path = root / ".dvc" / "tmp" / RWLOCK_FILE
     held = read_json(path) if path.exists() else {}
     holders = [
         *held.get("write", {}).values(),

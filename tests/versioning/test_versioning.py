@@ -241,6 +241,15 @@ def test_the_lock_of_a_dead_process_holds_nobody_up(root):
     assert run_all(root) == ["ran", "ran"]
 
 
+@pytest.mark.parametrize("text", ["", '{"write": {"a": {"pid": 1'])
+def test_locks_cut_short_by_a_kill_hold_nobody_up(root, text):
+    run_all(root)
+    (root / ".dvc" / "tmp" / "rwlock").write_text(text)
+    assert versioning.busy(root) == ""
+    (root / ".dvc" / "tmp" / "rwlock").write_text(text)
+    assert run_all(root) == ["skipped", "skipped"]
+
+
 def test_other_commands_can_use_the_repository_while_a_stage_runs(root):
     def look():
         versioning.stage_graph(root)
