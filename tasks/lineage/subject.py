@@ -27,6 +27,8 @@ FILES = (
     "reports/evaluate.json",
     "reports/measure.json",
 )
+_SHORTENED = 8
+"""Characters of a run's id that name it."""
 _ALIASES = ("champion", "challenger", "previous")
 
 
@@ -86,7 +88,8 @@ def find(client: MlflowClient, name: str, asked: str) -> Subject:
         When there is no such version and no such run, or several.
     """
     whole = VERSION_NAME.fullmatch(asked)
-    if whole or asked.isdigit() or asked in {*_ALIASES, *_held(client, name)}:
+    number = asked.isdigit() and len(asked) < _SHORTENED  # eight digits can begin a run's id
+    if whole or number or asked in {*_ALIASES, *_held(client, name)}:
         return _of_version(client, find_named(client, name, asked))
     return _of_run(client, name, asked)
 

@@ -75,6 +75,11 @@ def test_a_run_by_name_or_id_leads_to_its_version(finished):
         assert told(finished, asked).version == "1"
 
 
+def test_eight_digits_are_the_beginning_of_a_runs_id(finished):
+    with pytest.raises(EspalierError, match="no version and no run"):
+        told(finished, "83013138")
+
+
 @pytest.mark.parametrize("asked", ["nobody", "7", "champion", "testbed@previous"])
 def test_what_is_not_there_is_one_line(finished, asked):
     with pytest.raises(EspalierError) as refused:
