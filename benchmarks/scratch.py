@@ -7,7 +7,7 @@ import copy
 from benchmarks.problems import Dense, Model, halved
 from tasks.export.choose import Kept, Yardstick, choose
 from tasks.export.config import AutoQuantisation
-from tasks.export.fold import fold
+from tasks.export.fold import forms
 from tasks.export.onnx import to_model
 from tasks.metrics.table import headline
 from tasks.models.graph import Graph
@@ -22,7 +22,7 @@ def shipped(given: Dense, graph: Graph) -> Kept:
     metric, y = headline("auto", given.cleaned.cleaner.target.kind), given.cleaned.valid.y
     by = Yardstick(given.rows("valid"), lambda answers: metric(y, answers), metric.higher_is_better)
     form = AutoQuantisation(method="auto")
-    models = {"folded": to_model(fold(graph)), "scaled": to_model(fold(graph, scaling=False))}
+    models = {form: to_model(made) for form, made in forms(graph).items()}
     return choose(models, form, given.rows("train"), by)
 
 

@@ -24,7 +24,7 @@ from tasks.models.layers import Project, Scale, Unscale
 from tasks.models.network import Network
 from tasks.models.resmlp import Block
 
-__all__ = ["FAR", "NEAR", "first_linear", "fold", "near_break_even", "pays", "projection"]
+__all__ = ["FAR", "NEAR", "first_linear", "fold", "forms", "near_break_even", "pays", "projection"]
 
 NEAR = 0.25  # share of multiply-adds within which their count does not tell which of two forms is faster
 FAR = 256.0  # deviations between a column's mean and zero, beyond which float32 needs the subtraction first
@@ -232,6 +232,14 @@ def _fold_output(graph: Graph) -> None:
         unit = linear.weight.new_ones(linear.out_features, dtype=torch.float64)
         _follow(linear, unit * head.std, unit * head.mean)
         graph.head = Unscale(log=head.log)
+
+
+def forms(graph: Graph, mode: FoldMode = "auto") -> dict[str, Graph]:
+    """Return the equivalent graphs that int8 is tried on: ``folded``, and ``scaled`` with its scaling apart.
+
+    With the scaling merged, columns in large units have weights that 8 bits round away.
+    """
+    return {"folded": fold(graph, mode), "scaled": fold(graph, mode, scaling=False)}
 
 
 def fold(graph: Graph, mode: FoldMode = "auto", scaling: bool = True) -> Graph:

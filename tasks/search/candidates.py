@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -18,7 +18,7 @@ from tasks.errors import EspalierError
 from tasks.evaluation.efficiency import multiply_adds
 from tasks.export.choose import Kept, Yardstick, choose
 from tasks.export.config import NoQuantisation, QuantiseConfig
-from tasks.export.fold import fold
+from tasks.export.fold import fold, forms
 from tasks.export.onnx import check_parity, serialised, session, to_model
 from tasks.models.graph import Graph
 from tasks.pruning.column_criteria import column_scores
@@ -210,18 +210,17 @@ class Bench:
         """Measure a network: its final form where `deployed`, else with int8 estimated."""
         given = self._narrowed(setting)
         made = given.graph.with_parts(network=pruned.network).eval()
-        forms = [fold(made)]
-        fp32 = to_model(forms[0])
+        folded = fold(made)
+        fp32, tried = to_model(folded), {"folded": folded}
         if deployed and not self._agrees(made, fp32, given.keep):
-            forms, pruned = [made], noted(pruned, _UNFOLDED)
-            fp32 = to_model(made)
+            fp32, tried, pruned = to_model(made), {"unfolded": made}, noted(pruned, _UNFOLDED)
             self._agrees(made, fp32, given.keep, needed=True)
         elif deployed and not isinstance(self.quantise, NoQuantisation):
-            forms.append(fold(made, scaling=False))
-        kept = self._form(fp32, forms, given.keep) if deployed else Kept(serialised(fp32), "0")
+            tried = forms(made)
+        kept = self._form(fp32, tried, given.keep) if deployed else Kept(serialised(fp32), "folded")
         size = len(kept.model) if deployed or timed else self._estimate(fp32)
         wait = latency_us(kept.model, len(given.keep)) if timed else 0.0
-        macs, reached = multiply_adds(forms[int(kept.form)]), pruned.valid_metric - max(kept.loss, 0.0)
+        macs, reached = multiply_adds(tried[kept.form]), pruned.valid_metric - max(kept.loss, 0.0)
         figures = Figures(size, macs, wait, reached)
         done = Made(setting, made, figures, kept.model, given.keep, pruned, self.whole)
         asked = self.timed or (setting.columns, setting.units) == (1, 1)
@@ -251,12 +250,10 @@ class Bench:
             return False
         return True
 
-    def _form(self, fp32: ModelProto, forms: Sequence[Graph], keep: Sequence[int]) -> Kept:
-        """Return what is kept of a recovered candidate; of `forms`, `fp32` is the first.
-
-        With the scaling merged, columns in large units have weights that 8 bits round away.
-        """
-        models = {"0": fp32} | {str(i): to_model(graph) for i, graph in enumerate(forms) if i}
+    def _form(self, fp32: ModelProto, tried: Mapping[str, Graph], keep: Sequence[int]) -> Kept:
+        """Return what is kept of a recovered candidate; of the forms that are tried, `fp32` is the first."""
+        first, *others = tried
+        models = {first: fp32} | {form: to_model(tried[form]) for form in others}
         rows = self.problem.X[:, list(keep)].numpy()
         return choose(models, self.quantise, rows, self._yardstick(keep))
 

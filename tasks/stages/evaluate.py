@@ -21,7 +21,7 @@ from tasks.evaluation.plots import flat_metrics, plot_tables
 from tasks.evaluation.reports import MODELS
 from tasks.export.choose import choose
 from tasks.export.config import ExportConfig, NoQuantisation
-from tasks.export.fold import fold
+from tasks.export.fold import forms
 from tasks.export.onnx import check_parity, run_onnx, serialised, session, to_model
 from tasks.export.plan import serving_plan
 from tasks.files import write_bytes
@@ -66,15 +66,15 @@ def export(
     columns = [place[name] for name in graph.columns]
     X = {part: rows[part].X[:, columns] for part in PARTS}
     mode = settled(graph, config.fold, X["valid"])
-    forms = {"folded": fold(graph, mode), "scaled": fold(graph, mode, scaling=False)}
-    models = {form: to_model(folded) for form, folded in forms.items()}
+    tried = forms(graph, mode)
+    models = {form: to_model(folded) for form, folded in tried.items()}
     parity = check_parity(graph, serialised(models["folded"]), X["valid"][:CHECKED])
     kept = choose(models, config.quantise, X["train"], yardstick(_case(cleaner, rows), X["valid"], by))
     write_bytes(path, kept.model)
     opened = session(path)
     answers = Splits(*(run_onnx(opened, X[part]) for part in PARTS))
     return {
-        "size": size_of(forms[kept.form], path).to_dict(),
+        "size": size_of(tried[kept.form], path).to_dict(),
         "parity": parity,
         "quantisation": kept.report,
         "answers": answers,
