@@ -1,22 +1,16 @@
 import shutil
-import subprocess
 
 import pytest
 
 from tasks import versioning
 from tasks.errors import EspalierError
 from tasks.versioning.exchange import _without_credentials
-
-CONFIG = "[core]\n    analytics = false\n    remote = storage\n['remote \"storage\"']\n    url = {url}\n"
+from tests.versioning.conftest import CONFIG, workspace_in
 
 
 @pytest.fixture
 def root(tmp_path):
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    subprocess.run(["git", "init", "-q", str(workspace)], check=True)
-    config = CONFIG.format(url=tmp_path / "remote")
-    versioning.init_workspace(workspace, config=config, ignored="__pycache__/\n")
+    workspace = workspace_in(tmp_path, tmp_path / "remote", "__pycache__/\n")
     (workspace / "data").mkdir()
     (workspace / "data" / "raw.parquet").write_bytes(b"rows")
     (workspace / "nets" / "__pycache__").mkdir(parents=True)
