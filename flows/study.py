@@ -135,7 +135,7 @@ class _Search:
             batch = proposals.batch()
             if not batch:
                 return
-            jobs = [self._job(one, turn) for turn, one in enumerate(batch)]
+            jobs = [self._job(one) for one in batch]
             found = computed(crew, jobs, stop, ctrl_c, _told, self._deadline(began))
             self.trials += [trial for trials in found.values() for trial in trials]
             proposals.tell(trial for trials in found.values() for trial in trials)
@@ -147,14 +147,9 @@ class _Search:
         seconds = self.params.study.seconds
         return None if seconds is None else began + seconds
 
-    def _job(self, one: Candidate, turn: int) -> Job:
-        """Return a candidate, its seeds begun at another one than its neighbours'.
-
-        The dense network of a seed is trained once: workers that began with the same seed would wait for it.
-        """
+    def _job(self, one: Candidate) -> Job:
         first, count = self.params.train.seed, self.params.study.seeds
-        seeds = (first + (turn + step) % count for step in range(count))
-        return Job(one.id, one.arm, one.name, one.overrides, tuple(seeds))
+        return Job(one.id, one.arm, one.name, one.overrides, tuple(range(first, first + count)))
 
     def facts(self) -> dict[str, Any]:
         """How the study was run, for its report."""

@@ -19,7 +19,7 @@ from tasks.errors import EspalierError
 from tasks.study import worker
 from tasks.study.private import Parcel, installed, is_here, private_workspace, require_same
 from tasks.study.store import Store
-from tasks.study.trial import run_trial
+from tasks.study.trial import run_trials
 from tasks.versioning import Offer
 
 __all__ = ["Made", "compute", "halt_name", "node_files", "release", "seen"]
@@ -74,9 +74,7 @@ def compute(
     host = socket.gethostname()
     require_same(sent.installed, installed(), host)
     root, halted = _workspace(sent, offered, f"worker {host}"), dask.Event(halt_name(sent.token))
-    trials = [
-        run_trial(root, overrides, seed, **labels, base=sent.params) for seed in seeds if not halted.is_set()
-    ]
+    trials = run_trials(root, overrides, seeds, halted.is_set, **labels, base=sent.params)
     store = Store(root)
     kept = tuple(trial["key"] for trial in trials if store.trial(trial["key"]) is not None)
     return Made(trials, dask.get_worker().address, str(root), kept)

@@ -163,9 +163,9 @@ def candidate(
     root: Path, overrides: dict[str, Any], seeds: list[int], labels: dict[str, str], stop: Path
 ) -> list[dict[str, Any]]:
     """Compute one candidate of a study, seed by seed; nothing begins any more once `stop` exists."""
-    from tasks.study.trial import run_trial
+    from tasks.study.trial import run_trials
 
-    return [run_trial(root, overrides, seed, **labels) for seed in seeds if not stop.exists()]
+    return run_trials(root, overrides, seeds, stop.exists, **labels)
 
 
 @task(name="candidate", **STAGE)

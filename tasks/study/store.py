@@ -4,7 +4,7 @@
     files/HASH       the larger of those files, each once: nodes hold hard links to them
     trials/KEY.json  a trial that ended
     work/KEY/        the sandbox of a node under way, with its checkpoints
-    locks/           one file a node, and one of the study
+    locks/           one file a node, one a seed, and one of the study
 
 A lock is the system's own (flock), so that it goes with the process that holds it.
 """
@@ -16,7 +16,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,18 @@ class Store:
         """Hold a node; waits while another thread or process does."""
         with self._lock(name, fcntl.LOCK_EX):
             yield
+
+    @contextmanager
+    def first_free(self, names: Sequence[str]) -> Iterator[str]:
+        """Hold the first of these that nobody holds, and say which; the first, unheld, where all are."""
+        with ExitStack() as held:
+            for name in names:
+                with suppress(BlockingIOError):
+                    held.enter_context(self._lock(name, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                    break
+            else:
+                name = names[0]
+            yield name
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

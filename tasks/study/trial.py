@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,15 @@ from tasks.study.overrides import Overrides, canonical, identity, settings
 from tasks.study.store import Store
 from tasks.study.workshop import FailedNodeError, Workshop, out_of_memory
 
-__all__ = ["current_hashes", "known_trial", "latencies", "run_trial", "trial_settings", "without_figures"]
+__all__ = [
+    "current_hashes",
+    "known_trial",
+    "latencies",
+    "run_trial",
+    "run_trials",
+    "trial_settings",
+    "without_figures",
+]
 
 _MADE_BY = ("reduce", "train", "prune")
 """The stages whose time a candidate costs; the reference is everybody's."""
@@ -82,6 +90,37 @@ def run_trial(
         return _trial(Path(root), overrides, seed, {"arm": arm, "name": name}, base)
     call = {"root": str(root), "overrides": dict(overrides), "seed": seed, "arm": arm, "name": name}
     return worker.trial({**call, "base": base})
+
+
+def run_trials(
+    root: str | Path, overrides: Overrides, seeds: Iterable[int], stopped: Callable[[], bool], **given: Any
+) -> list[dict[str, Any]]:
+    """Compute the trials of a candidate; none begins any more once `stopped` says so.
+
+    A seed's dense network is trained once, for all candidates, so whoever came second to it would wait. Of
+    the seeds left, the first is taken that no other worker on this disk is at.
+
+    Parameters
+    ----------
+    root, overrides
+        As `run_trial` takes them.
+    seeds
+        `train.seed` of each trial.
+    stopped
+        Asked before each trial.
+    **given
+        What else `run_trial` takes.
+
+    Returns
+    -------
+    list of dict
+        In the order computed.
+    """
+    store, left, found = Store(Path(root)), {f"seed-{seed}": seed for seed in seeds}, []
+    while left and not stopped():
+        with store.first_free(list(left)) as name:
+            found.append(run_trial(root, overrides, left.pop(name), **given))
+    return found
 
 
 @dataclass(frozen=True)

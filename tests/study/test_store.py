@@ -89,6 +89,16 @@ def test_a_lock_makes_another_thread_wait(tmp_path):
     assert order == ["first", "second"]
 
 
+def test_whoever_comes_second_holds_another_or_none_where_all_are_held(tmp_path):
+    store = Store(tmp_path)
+    with store.first_free(["a", "b"]) as first, store.first_free(["a", "b"]) as second:
+        assert (first, second) == ("a", "b")
+        with store.first_free(["a", "b"]) as third:
+            assert third == "a"
+    with store.first_free(["a", "b"]) as again, store.first_free(["a", "b"]) as other:
+        assert (again, other) == ("a", "b")
+
+
 def test_a_node_that_is_packed_is_the_same_where_it_is_unpacked(tmp_path):
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     publish(there, "a", weights=BIG, small=b"1")

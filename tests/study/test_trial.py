@@ -12,7 +12,7 @@ from tasks.layout import Layout
 from tasks.stages import prune, reduce
 from tasks.study.overrides import identity
 from tasks.study.store import Store
-from tasks.study.trial import known_trial, run_trial, trial_settings
+from tasks.study.trial import known_trial, run_trial, run_trials, trial_settings
 
 HALF = {"prune.amount": 0.5}
 
@@ -164,3 +164,18 @@ def test_a_trial_is_known_by_its_key_before_and_after_it_is_computed(copied, cha
     result = run_trial(root, change, 1, arm="pruning", name="it")
     assert known_trial(root, change, 1, arm="pruning", name="it") == (key, result)
     assert result["key"] == key
+
+
+def test_of_a_candidates_seeds_that_one_comes_first_which_no_other_is_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.study.trial.run_trial", lambda _root, _overrides, seed, **given: (seed, given))
+    with Store(tmp_path).first_free(["seed-0"]):
+        seeds = [seed for seed, _ in run_trials(tmp_path, {}, [0, 1, 2], bool)]
+    assert seeds == [1, 2, 0]
+    assert run_trials(tmp_path, {}, [0, 1], bool, arm="a") == [(0, {"arm": "a"}), (1, {"arm": "a"})]
+
+
+def test_no_trial_begins_once_a_study_is_stopped(tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr("tasks.study.trial.run_trial", lambda _root, _overrides, seed: begun.append(seed))
+    run_trials(tmp_path, {}, [0, 1, 2], lambda: len(begun) == 2)
+    assert begun == [0, 1]
