@@ -9,6 +9,7 @@ the same factor. Seconds are those of choosing, and of training, on this machine
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import tempfile
 import time
@@ -50,6 +51,10 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "pls": {"method": "pls"},
     "autoencoder": {"method": "autoencoder"},
     "random_projection": {"method": "random_projection"},
+    "truncated_svd": {"method": "truncated_svd"},
+    "lda": {"method": "lda"},
+    "pool": {"method": "pool"},
+    "dct": {"method": "dct"},
 }
 ROWS: dict[str, dict[str, Any]] = {
     "random": {"method": "random"},
@@ -109,13 +114,23 @@ def _bench(source: str, seed: int, hidden: tuple[int, ...]) -> Bench:
 
 
 def _columns(bench: Bench, name: str, size: float) -> Measured:
-    options = {**COLUMNS[name], "components": int(size)}
+    options = {**COLUMNS[name], **_sized(COLUMNS[name]["method"], size, bench.sample.plan.shape or (1,))}
     config: ColumnsConfig = TypeAdapter(ColumnsConfig).validate_python(options)
     started = time.perf_counter()
     reduction = fit_columns(config, replace(bench.sample))
     chosen = time.perf_counter() - started
     done = bench.probe.fit(replace(reduction, unfreeze="unfrozen" in name), bench.probe.training.epochs)
     return Measured(100 * max(record.valid_metric for record in done.history), chosen, done.seconds)
+
+
+def _sized(method: str, size: float, shape: tuple[int, ...]) -> dict[str, int]:
+    """Ask for about so many features: on a grid, for as many along each axis."""
+    axes = len(shape) - 1 or 1
+    if method == "dct":
+        return {"keep": round(size ** (1 / axes))}
+    if method == "pool":
+        return {"kernel": round((math.prod(shape) / size) ** (1 / axes))}
+    return {"components": int(size)}
 
 
 def _rows(bench: Bench, name: str, factor: float) -> Measured:

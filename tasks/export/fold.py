@@ -18,6 +18,7 @@ from torch import Tensor, fx, nn
 from tasks.export.config import FoldMode
 from tasks.export.emit import can_emit, hooked
 from tasks.export.traced import calls, followed
+from tasks.models.calls import on_call
 from tasks.models.factored import is_factored
 from tasks.models.graph import Graph
 from tasks.models.layers import Project, Scale, Unscale
@@ -113,11 +114,11 @@ def _per_unit(graph: Graph) -> set[nn.Module]:
     """
     read: dict[nn.Module, set[int]] = {}
 
-    def note(norm: nn.Module, given: tuple[Tensor, ...]) -> None:
-        read.setdefault(norm, set()).add(given[0].ndim)
+    def note(norm: nn.Module, given: Tensor) -> None:
+        read.setdefault(norm, set()).add(given.ndim)
 
     norms = [module for module in graph.network.modules() if _is_norm(module)]
-    handles = [norm.register_forward_pre_hook(note) for norm in norms]
+    handles = [on_call(norm, note) for norm in norms]
     kind = next((parameter.dtype for parameter in graph.network.parameters()), torch.float32)
     with torch.no_grad():
         if norms:

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from tasks.models.factored import set_ranks
 
-__all__ = ["cut", "dependency_graph"]
+__all__ = ["cut", "dependency_graph", "uncuttable"]
 
 
 def dependency_graph(network: nn.Module, example: Tensor) -> Any:
@@ -60,6 +61,27 @@ def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]])
             _cut_units(network, example, units)
             for step in units:
                 example = example[:, step["kept"]] if step.get("input") else example
+
+
+def uncuttable(network: nn.Module) -> dict[str, str]:
+    """Name the layers whose weights cannot be cut, each with the reason.
+
+    A weight that is another layer's too would be two weights afterwards; one that is computed from others
+    (`torch.nn.utils.parametrize`) is no parameter.
+    """
+    owners: dict[int, list[str]] = {}
+    for name, module in network.named_modules():
+        for weight in module.parameters(recurse=False):
+            owners.setdefault(id(weight), []).append(name)
+    shared = {name: names for names in owners.values() if len(names) > 1 for name in names}
+    found = {
+        name: f"it shares a weight with {', '.join(other for other in names if other != name)}"
+        for name, names in shared.items()
+    }
+    for name, module in network.named_modules():
+        if is_parametrized(module):
+            found[name] = "its weights are computed from others (torch.nn.utils.parametrize)"
+    return found
 
 
 def _kind(step: Mapping[str, Any]) -> str:

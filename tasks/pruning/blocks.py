@@ -130,14 +130,15 @@ def _inputs(network: nn.Module, X: Tensor) -> dict[str, Tensor]:
     """Note what goes into modules that have weight matrices, take one tensor and are called once."""
     seen: dict[str, list[Tensor]] = {}
 
-    def note(name: str) -> Callable[[nn.Module, tuple[object, ...]], None]:
-        def hook(_: nn.Module, given: tuple[object, ...]) -> None:
+    def note(name: str) -> Callable[[nn.Module, tuple[object, ...], dict[str, object]], None]:
+        def hook(_: nn.Module, by_place: tuple[object, ...], by_name: dict[str, object]) -> None:
+            given = (*by_place, *by_name.values())
             seen.setdefault(name, []).extend(x for x in given if isinstance(x, Tensor))
 
         return hook
 
     hooks = [
-        module.register_forward_pre_hook(note(name))
+        module.register_forward_pre_hook(note(name), with_kwargs=True)
         for name, module in network.named_modules()
         if name and any(weight.ndim > 1 for weight in module.parameters())
     ]

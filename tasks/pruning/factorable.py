@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from tasks.models.factored import Factorable, is_factorable, is_factored
+from tasks.models.factored import Factorable, is_factorable, is_factored, set_ranks
+from tasks.models.zoo import seeded
 from tasks.pruning.readings import listening
 from tasks.pruning.windows import windows
 
@@ -95,7 +97,22 @@ def candidates(network: nn.Module, X: Tensor) -> tuple[list[str], dict[str, str]
             left[name] = "its weights are used without calling it"
         elif any(_unbatched(module, inputs) for inputs in heard[name]):
             left[name] = "what it reads has no batch axis"
+    for name in [name for name in able if name not in left]:
+        if (why := _misfit(network, name, X)) is not None:
+            left[name] = why
     return [name for name in able if name not in left], left
+
+
+def _misfit(network: nn.Module, name: str, X: Tensor) -> str | None:
+    """Try a pair in a copy; the reason when the network does not run with one."""
+    tried = copy.deepcopy(network)
+    with seeded(0):
+        set_ranks(tried, {name: 1})
+    try:
+        tried.eval()(X.to(next(tried.parameters()).device))
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+        return f"its weights are used without calling it ({str(error).splitlines()[0][:120]})"
+    return None
 
 
 def _unbatched(module: nn.Module, inputs: Tensor) -> bool:

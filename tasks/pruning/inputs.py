@@ -10,18 +10,22 @@ column's mean where columns are scaled, as the pipeline does and the engine does
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
-from tasks.models.dependencies import cut
+from tasks.models.calls import on_call
+from tasks.models.dependencies import cut, uncuttable
 from tasks.models.graph import Graph, regrid
 from tasks.models.layers import Grid, Project, preprocess
 from tasks.pruning.decomposition import RIDGE
+
+_TRIED = 64  # rows on which a network with fewer inputs is held against the one before
 
 __all__ = ["by_column", "column_weights", "input_readers", "narrow", "unread"]
 
@@ -36,15 +40,12 @@ def input_readers(network: nn.Module, example: Tensor) -> tuple[str, ...]:
     """
     found: list[str] = []
 
-    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
-            if given[0].data_ptr() == example.data_ptr() and given[0].shape == example.shape:
-                found.append(name)
-
-        return hook
+    def note(name: str, _: nn.Module, given: Tensor) -> None:
+        if given.data_ptr() == example.data_ptr() and given.shape == example.shape:
+            found.append(name)
 
     hooks = [
-        module.register_forward_pre_hook(note(name))
+        on_call(module, partial(note, name))
         for name, module in network.named_modules()
         if isinstance(module, nn.Linear)
     ]
@@ -130,7 +131,7 @@ def narrow(graph: Graph, plan: NumericPlan, keep: Sequence[int], X: Tensor) -> G
             "reducer is another; leave out step inputs, or reduce.columns by selection or pca"
         )
     else:
-        made.network = _cut_inputs(graph, stays, fit)
+        made.network = _cut_inputs(graph, stays, fit, graph.preprocess(X[:_TRIED]))
     return made.train(graph.training)
 
 
@@ -170,12 +171,18 @@ def _prediction(graph: Graph, X: Tensor, stays: Tensor) -> _Prediction:
     return _Prediction(T.float(), t.float(), mean.float())
 
 
-def _cut_inputs(graph: Graph, stays: Tensor, fit: _Prediction) -> nn.Module:
+def _cut_inputs(graph: Graph, stays: Tensor, fit: _Prediction, rows: Tensor) -> nn.Module:
     """Take inputs from every layer that reads them, and see that nothing else did."""
     before, example = graph.network, fit.mean.expand(2, -1).clone()
     readers = input_readers(before, example)
     if not readers:
         raise EspalierError(_REFUSED)
+    fixed = uncuttable(before)
+    if held := [name for name in readers if name in fixed]:
+        raise EspalierError(
+            f"prune: no column can be taken from layer {held[0]}: {fixed[held[0]]}; leave out step inputs "
+            "and reduce columns before training (reduce.columns)"
+        )
     positions = torch.nonzero(stays).flatten().tolist()
     steps = [{"module": name, "dim": "in", "kept": positions, "input": True} for name in readers]
     network = copy.deepcopy(before)
@@ -184,7 +191,9 @@ def _cut_inputs(graph: Graph, stays: Tensor, fit: _Prediction) -> nn.Module:
         _absorb(_linear(network, name), _linear(before, name), stays, fit)
     object.__setattr__(network, "input_shape", (len(positions),))
     object.__setattr__(network, "pruned_steps", [*getattr(before, "pruned_steps", []), *steps])
-    _check_equal(before, network, example, stays)
+    told = rows.detach().clone()
+    told[:, ~stays] = told[:, stays] @ fit.T + fit.t
+    _check_equal(before, network, told, stays)
     return network
 
 
@@ -198,13 +207,15 @@ def _absorb(layer: nn.Linear, before: nn.Linear, stays: Tensor, fit: _Prediction
 
 
 @torch.no_grad()
-def _check_equal(before: nn.Module, after: nn.Module, example: Tensor, stays: Tensor) -> None:
-    """Hold the smaller network against the larger one on a row of means, where they must agree."""
+def _check_equal(before: nn.Module, after: nn.Module, rows: Tensor, stays: Tensor) -> None:
+    """Hold the smaller network against the larger one where features that leave are what the others tell."""
     try:
-        got = after.eval()(example[:, stays])
+        got = after.eval()(rows[:, stays])
     except (RuntimeError, ValueError, IndexError) as error:
         raise EspalierError(f"{_REFUSED} ({str(error).splitlines()[0][:120]})") from error
-    if not torch.allclose(got, before.eval()(example), rtol=1e-3, atol=1e-3):
+    wanted = before.eval()(rows)
+    near = 1e-3 * (1 + float(wanted.abs().max()))
+    if got.shape != wanted.shape or not torch.allclose(got, wanted, rtol=0.0, atol=near):
         raise EspalierError(_REFUSED)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tasks.errors import EspalierError
+from tasks.models.calls import on_call
 from tasks.pruning.structure import UnitGroup
 
 __all__ = ["Moments", "Read", "Reading", "called", "listening", "moments", "obstacle", "readings", "thinned"]
@@ -250,12 +252,11 @@ class _Sums:
 def listening(network: nn.Module, layers: set[str]) -> Iterator[dict[str, list[Tensor]]]:
     """Collect what layers read, one entry a call: a shared layer reads several times; evaluation mode."""
     heard: dict[str, list[Tensor]] = {layer: [] for layer in layers}
-    hooks = [
-        network.get_submodule(layer).register_forward_pre_hook(
-            lambda _, inputs, layer=layer: heard[layer].append(inputs[0].detach())
-        )
-        for layer in layers
-    ]
+
+    def note(layer: str, _: nn.Module, given: Tensor) -> None:
+        heard[layer].append(given.detach())
+
+    hooks = [on_call(network.get_submodule(layer), partial(note, layer)) for layer in layers]
     training = network.training
     try:
         network.eval()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from tasks.models.calls import on_call
 from tasks.training.losses import label_loss
 
 __all__ = [
@@ -101,13 +103,10 @@ def activation(network: nn.Module, calibration: Calibration) -> Saliency:
     }
     squares = {name: torch.zeros(_inputs(module)) for name, module in layers.items()}
 
-    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def hook(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-            squares[name] += _square_sums(module, given[0]).cpu()
+    def note(name: str, module: nn.Module, given: Tensor) -> None:
+        squares[name] += _square_sums(module, given).cpu()
 
-        return hook
-
-    hooks = [module.register_forward_pre_hook(note(name)) for name, module in layers.items()]
+    hooks = [on_call(module, partial(note, name)) for name, module in layers.items()]
     training = network.training
     try:
         with torch.no_grad():

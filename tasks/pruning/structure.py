@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tasks.models.dependencies import cut, dependency_graph
+from tasks.models.dependencies import cut, dependency_graph, uncuttable
 from tasks.pruning.importance import Slice
 
 __all__ = ["Survey", "UnitGroup", "remove", "survey", "widths"]
@@ -68,12 +68,15 @@ def survey(network: nn.Module, example: Tensor) -> Survey:
     groups: list[UnitGroup] = []
     left: dict[str, str] = {}
     known: set[str] = set()
+    fixed = uncuttable(probe)
     for coupled in list(graph.get_all_groups()):
         group = _describe(graph, coupled, names)
         known.update(group.members)
         if _holds_output(graph, coupled):
             continue
-        if (why := _refusal(network, example, group)) is None:
+        touched = [name for dep, _ in coupled if (name := names.get(dep.target.module)) in fixed]
+        why = _held(group, touched[0], fixed) if touched else _refusal(network, example, group)
+        if why is None:
             groups.append(group)
         else:
             left.update(dict.fromkeys(group.members, why))
@@ -177,6 +180,10 @@ def _refusal(network: nn.Module, example: Tensor, group: UnitGroup) -> str | Non
         except _REFUSED as error:
             return f"the rest of the network does not fit without one of its units ({_first_line(error)})"
     return None if answer.shape == expected else "the network's answers would change their shape"
+
+
+def _held(group: UnitGroup, name: str, fixed: Mapping[str, str]) -> str:
+    return fixed[name] if name in group.members else f"{name} would shrink with it, but {fixed[name]}"
 
 
 def _first_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tasks.data.plan import NumericPlan
 from tasks.errors import EspalierError
+from tasks.models.calls import on_call
 from tasks.models.graph import Graph
 
 __all__ = ["first_layer", "first_layer_norms"]
@@ -21,10 +22,7 @@ def first_layer(network: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor] | Non
     """Return the first module with weights of its own that `network(x)` calls, and what it is given."""
     calls: list[tuple[nn.Module, Tensor]] = []
     weighted = [module for module in network.modules() if any(True for _ in module.parameters(recurse=False))]
-    hooks = [
-        module.register_forward_pre_hook(lambda called, given: calls.append((called, given[0])))
-        for module in weighted
-    ]
+    hooks = [on_call(module, lambda called, given: calls.append((called, given))) for module in weighted]
     training = network.training
     try:
         network.eval()(x)

@@ -20,6 +20,7 @@ from tasks.config import Params, load_params
 from tasks.data.plan import NumericPlan
 from tasks.data.rows import Rows
 from tasks.data.target import TargetPlan
+from tasks.errors import EspalierError
 from tasks.models.graph import Graph
 from tasks.models.spec import network_from_spec, network_spec
 from tasks.models.user import UserNetwork, check_declared
@@ -81,10 +82,11 @@ def run(root: Path) -> None:
         folder = layout.checkpoints(_key(layout, params))
         curves = rows_of(_sensitivity(inputs, params))
         pruned = _prune(inputs, params, root, folder)
-        graph = _stripped(inputs, pruned)
+        graph, notes = _stripped(inputs, pruned)
         artifacts.save_graph(layout.model("compressed"), graph)
         removed = [name for name in inputs.graph.columns if name not in set(graph.columns)]
-        report = {**pruned.report, "columns_removed": removed, "sensitivity": curves}
+        said = {"columns_removed": removed, "sensitivity": curves, "notes": [*pruned.report["notes"], *notes]}
+        report = {**pruned.report, **said}
         artifacts.write_json(layout.report("prune"), report)
         columns = [field.name for field in fields(EpochRecord)]
         artifacts.write_csv(layout.plot("prune"), pd.DataFrame(report["history"], columns=columns))
@@ -133,15 +135,21 @@ def _front(graph: Graph, plan: NumericPlan, kept: Sequence[int], splits: Mapping
     return Front(graph, plan, train, valid)
 
 
-def _stripped(inputs: _Inputs, pruned: Pruned) -> Graph:
-    """Return the pruned graph without the columns that no weight of it reads any more."""
+def _stripped(inputs: _Inputs, pruned: Pruned) -> tuple[Graph, list[str]]:
+    """Return the pruned graph without the columns that no weight of it reads, and what is to be said.
+
+    All columns stay where something else than the first linear layers reads them.
+    """
     front = pruned.front
     graph, plan = (inputs.graph, inputs.plan) if front is None else (front.graph, front.plan)
     graph.network = pruned.network
     X = torch.from_numpy(np.tile(plan.fill, (2, 1)))
     gone = set(unread(graph, plan, X))
     keep = [column for column in range(len(plan.names)) if column not in gone]
-    return narrow(graph, plan, keep or [0], X) if gone else graph
+    try:
+        return (narrow(graph, plan, keep or [0], X) if gone else graph), []
+    except EspalierError as error:
+        return graph, [f"{len(gone)} columns that no first layer reads stay: {error}"]
 
 
 def _check_source(graph: Graph, root: Path) -> None:

@@ -217,6 +217,52 @@ def test_a_network_that_reads_its_input_elsewhere_too_is_refused():
         narrow(make_graph(nn.Identity(), Shortcut()), make_plan(), [0, 2], make_rows())
 
 
+class Mean(nn.Module):
+    """Reads its input beside the first layer, in a way that a row of means does not show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(7, 5), nn.Linear(5, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.last(self.first(x).relu()) + x.mean(dim=1, keepdim=True)
+        return out
+
+
+def test_a_network_that_averages_its_input_too_is_refused():
+    with pytest.raises(EspalierError, match="reads its input in more places"):
+        narrow(make_graph(nn.Identity(), Mean()), make_plan(), [0, 2], make_rows())
+
+
+@pytest.mark.parametrize("kind", ["shared", "computed"])
+def test_no_column_is_taken_from_a_first_layer_that_cannot_be_cut(kind):
+    first, last = nn.Linear(7, 7), nn.Linear(7, 7)
+    if kind == "shared":
+        last.weight = first.weight
+    else:
+        nn.utils.parametrizations.weight_norm(first)
+    network = nn.Sequential(first, nn.ReLU(), last, nn.ReLU(), nn.Linear(7, 2))
+    with pytest.raises(EspalierError, match="no column can be taken from layer 0: it"):
+        narrow(make_graph(nn.Identity(), network), make_plan(), [0, 2], make_rows())
+
+
+class ByName(nn.Module):
+    """Calls its layers by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(7, 5), nn.Linear(5, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.last(input=self.first(input=x).relu())
+        return out
+
+
+def test_layers_called_by_name_are_found_too():
+    assert input_readers(ByName(), torch.randn(3, 7)) == ("first",)
+    narrow(make_graph(nn.Identity(), ByName()), make_plan(), [0, 2], make_rows())
+
+
 def test_a_grid_keeps_its_shape_and_an_absent_cell_is_zero():
     plan = replace(
         make_plan(),

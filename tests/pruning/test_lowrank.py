@@ -207,6 +207,23 @@ def test_layers_that_cannot_be_factored_are_named_with_the_reason():
     }
 
 
+class Mirrored(nn.Module):
+    """Calls a layer, and reads its weight besides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there, self.last = nn.Linear(8, 6), nn.Linear(8, 6)
+
+    def forward(self, x):
+        return self.last(nn.functional.linear(self.there(x).relu(), self.there.weight.T))
+
+
+def test_a_layer_whose_weight_is_read_besides_is_left_alone():
+    found, left = spectra(Mirrored(), normal(10, 8))
+    assert list(found) == ["last"]
+    assert left["there"].startswith("its weights are used without calling it")
+
+
 def test_a_convolution_under_two_names_is_left_alone():
     shared = nn.Conv1d(3, 3, 3, padding=1)
     network = nn.Sequential(nn.Sequential(shared), nn.ReLU(), nn.Sequential(shared))

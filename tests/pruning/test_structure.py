@@ -230,3 +230,36 @@ def test_a_softmax_behind_the_output_layer_still_protects_it():
 def test_widths_are_those_of_linear_and_convolution_layers():
     network = nn.Sequential(nn.Conv1d(1, 4, 3), nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(24, 2))
     assert widths(network) == {"0": 4, "3": 2}
+
+
+class Twins(nn.Module):
+    """Two layers of one weight, between two of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.d = nn.Linear(5, 6), nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 4)
+        self.c.weight = self.b.weight
+        self.e, self.h = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = self.c(self.b(self.a(x).relu()).relu()).relu()
+        return self.h(self.e(self.d(x).relu()).relu())
+
+
+def test_layers_that_share_a_weight_are_left_alone_and_named():
+    torch.manual_seed(0)
+    network, rows = Twins().eval(), torch.randn(2, 5)
+    found = survey(network, rows)
+    assert [group.name for group in found.groups] == ["d", "e"]
+    assert found.left["b"] == "it shares a weight with c"
+    assert found.left["a"].startswith("b would shrink with it, but it shares") or "c would" in found.left["a"]
+    smaller = remove(network, rows, {"d": [0, 2]})
+    assert smaller.b.weight is smaller.c.weight
+
+
+def test_a_layer_whose_weights_are_computed_is_left_alone_and_named():
+    first = nn.utils.parametrizations.weight_norm(nn.Linear(5, 6))
+    network = nn.Sequential(first, nn.ReLU(), nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2))
+    found = survey(network, torch.randn(2, 5))
+    assert [group.name for group in found.groups] == ["2"]
+    assert "computed from others" in found.left["0"]

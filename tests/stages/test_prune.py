@@ -314,6 +314,37 @@ def test_columns_that_no_weight_reads_any_more_are_given_up(root):
     assert (weight != 0).any(dim=0).all()
 
 
+READS_TWICE = """
+import torch
+from torch import nn
+
+
+class Twice(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.first, self.last, self.outputs = nn.Linear(inputs, 12), nn.Linear(12, outputs), outputs
+
+    def forward(self, x):
+        return self.last(self.first(x).relu()) + x[:, :self.outputs]
+
+
+def build(inputs, outputs):
+    return Twice(inputs[0], outputs)
+"""
+
+
+def test_columns_stay_where_a_users_network_reads_them_elsewhere_too(tmp_path):
+    root = tmp_path / "workspace"
+    (root / "nets").mkdir(parents=True)
+    (root / "nets" / "mine.py").write_text(READS_TWICE)
+    before_prune(root, model={"method": "user", "builder": "nets.mine:build", "input": "flat"})
+    report = pruned(root, method="unstructured", amount=0.97)
+
+    assert report["columns_removed"] == []
+    assert any("stay: prune: this network reads its input in more places" in note for note in report["notes"])
+    assert len(load_graph(Layout(root).model("compressed"), root).columns) == 32
+
+
 def test_a_users_network_without_some_of_its_inputs_is_rebuilt(tmp_path):
     root = tmp_path / "workspace"
     (root / "nets").mkdir(parents=True)
