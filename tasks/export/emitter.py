@@ -36,11 +36,11 @@ class Emitter:
         return name
 
     def constant(self, value: Tensor | list[int] | float) -> str:
-        """Store a constant; return its name."""
+        """Store a constant of any rank, 0 among them; return its name."""
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
         array = array.astype(np.float32) if array.dtype == np.float64 else array
         name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.constants.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def copy(self, node: NodeProto, names: dict[str, str]) -> None:
