@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from onnx import TensorProto
 from torch import nn
 
-from tasks.export.emitter import Emitter, Value, output_of
+from tasks.export.activations import ACTIVATIONS, covers
+from tasks.export.emitter import Emit, Emitter, Value, output_of
 from tasks.models import layers
 from tasks.models.network import Network
 from tasks.models.resmlp import Block
 
 __all__ = ["EMITTERS", "can_emit", "emit", "hooked"]
-
-
-Emit = Callable[[Emitter, Any, Value], str]
 
 
 def _indicate(e: Emitter, layer: layers.Indicate, x: Value) -> str:
@@ -179,10 +176,6 @@ def _block(e: Emitter, layer: Block, x: Value) -> str:
     return e.node("Add", x.name, inner)
 
 
-def _relu(e: Emitter, layer: nn.ReLU, x: Value) -> str:
-    return e.node("Relu", x.name)
-
-
 def _nothing(e: Emitter, layer: nn.Module, x: Value) -> str:
     return x.name
 
@@ -211,9 +204,12 @@ EMITTERS: dict[type[nn.Module], Emit] = {
     nn.AdaptiveAvgPool2d: _average,
     nn.Flatten: _flatten,
     Block: _block,
-    nn.ReLU: _relu,
     nn.Dropout: _nothing,
+    nn.Dropout1d: _nothing,
+    nn.Dropout2d: _nothing,
+    nn.AlphaDropout: _nothing,
     nn.Identity: _nothing,
+    **ACTIVATIONS,
 }
 
 
@@ -234,7 +230,9 @@ def _plain(module: nn.Module) -> bool:
         return not module.return_indices
     if isinstance(module, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d):
         return module.output_size in (1, (1,), (1, 1))
-    return not isinstance(module, nn.Flatten) or (module.start_dim, module.end_dim) == (1, -1)
+    if isinstance(module, nn.Flatten):
+        return (module.start_dim, module.end_dim) == (1, -1)
+    return covers(module)
 
 
 def hooked(module: nn.Module) -> bool:

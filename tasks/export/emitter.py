@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-__all__ = ["Emitter", "Value", "output_of"]
+__all__ = ["Emit", "Emitter", "Value", "output_of"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ class Emitter:
         for node in self.nodes:
             for names in (node.input, node.output):
                 names[:] = [new if name == old else name for name in names]
+
+
+Emit = Callable[[Emitter, Any, Value], str]
+"""Appends the nodes of a layer that reads a value; returns the name of its output."""
 
 
 def output_of(module: nn.Module, sample: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Networks whose modules call each other in code of their own: their calls traced, each a known layer.
+"""Networks whose modules call each other in code of their own: their calls traced, each of a known kind.
 
 A trace (torch.fx: Reed et al., 2022) is used only where all of it is known here, so that a branch on values
 or a shape, or a weight that is read beside its layer, stays with torch.onnx.
@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.nn import functional
 
+from tasks.export.activations import called_layer
 from tasks.export.emit import can_emit, emit, hooked
 from tasks.export.emitter import Emitter, Value, output_of
 
@@ -23,9 +23,6 @@ _FUNCTIONS: dict[Any, str] = {
     operator.add: "Add",
     operator.iadd: "Add",
     torch.add: "Add",
-    torch.relu: "Relu",
-    functional.relu: "Relu",
-    "relu": "Relu",
     torch.flatten: "Flatten",
     "flatten": "Flatten",
 }
@@ -55,7 +52,7 @@ def calls(module: nn.Module) -> fx.Graph | None:
     --------
     >>> [node.target for node in calls(nn.Sequential(nn.Linear(2, 3), nn.ReLU())).nodes][1:3]
     ['0', '1']
-    >>> calls(nn.Tanh()) is None
+    >>> calls(nn.Bilinear(2, 3, 4)) is None
     True
     """
     if hooked(module):
@@ -86,21 +83,24 @@ def emit_calls(e: Emitter, module: nn.Module, graph: fx.Graph, x: Value) -> str:
         match node.op:
             case "placeholder":
                 values[node] = x
-            case "call_module":
-                layer = module.get_submodule(str(node.target))
-                values[node] = Value(emit(e, layer, given[0]), output_of(layer, given[0].sample))
             case "output":
                 return given[0].name
+            case _ if (layer := _layer(node, module)) is not None:
+                values[node] = Value(emit(e, layer, given[0]), output_of(layer, given[0].sample))
             case _:
                 values[node] = _function(e, _FUNCTIONS[node.target], given)
     raise AssertionError("every graph has an output")
+
+
+def _layer(node: fx.Node, module: nn.Module) -> nn.Module | None:
+    """Return the layer that a node calls, or that does what its function does; None for other functions."""
+    return module.get_submodule(str(node.target)) if node.op == "call_module" else called_layer(node)
 
 
 def _function(e: Emitter, op: str, given: list[Value]) -> Value:
     samples = [value.sample for value in given]
     evaluate: dict[str, Callable[..., torch.Tensor]] = {
         "Add": torch.add,
-        "Relu": torch.relu,
         "Flatten": lambda x: torch.flatten(x, 1),
     }
     return Value(e.node(op, *(value.name for value in given)), evaluate[op](*samples))
@@ -113,8 +113,7 @@ def _known(node: fx.Node, module: nn.Module) -> bool:
         case "output":
             return isinstance(node.args[0], fx.Node)
         case "call_module":
-            layer = module.get_submodule(str(node.target))
-            return _plain(node, 1) and _spares(node, bool(getattr(layer, "inplace", False)))
+            return _plain(node, 1) and _spares(node, _in_place(module.get_submodule(str(node.target))))
         case _:
             return _known_function(node)
 
@@ -129,12 +128,16 @@ def _spares(node: fx.Node, in_place: bool) -> bool:
     return not in_place or len(node.all_input_nodes[0].users) == 1
 
 
+def _in_place(layer: nn.Module) -> bool:
+    return bool(getattr(layer, "inplace", False))
+
+
 def _known_function(node: fx.Node) -> bool:
+    if (layer := called_layer(node)) is not None:
+        return can_emit(layer) and _spares(node, _in_place(layer))
     match _FUNCTIONS.get(node.target):
         case "Add":
             return _plain(node, 2) and _spares(node, node.target in _IN_PLACE)
-        case "Relu":
-            return _plain(node, 1)
         case "Flatten":
             return node.args[1:] == (1,) and not node.kwargs
     return False
