@@ -156,13 +156,16 @@ def _average(e: Emitter, layer: nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d, x: 
 
 
 def _batch_norm(e: Emitter, layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Value) -> str:
-    state = (layer.weight, layer.bias, layer.running_mean, layer.running_var)
-    constants = [e.constant(tensor) for tensor in state if tensor is not None]
+    mean, var = layer.get_buffer("running_mean"), layer.get_buffer("running_var")
+    gain = torch.ones_like(mean) if layer.weight is None else layer.weight
+    offset = torch.zeros_like(mean) if layer.bias is None else layer.bias
+    constants = [e.constant(tensor) for tensor in (gain, offset, mean, var)]
     return e.node("BatchNormalization", x.name, *constants, epsilon=layer.eps)
 
 
 def _layer_norm(e: Emitter, layer: nn.LayerNorm, x: Value) -> str:
-    constants = [e.constant(tensor) for tensor in (layer.weight, layer.bias) if tensor is not None]
+    gain = torch.ones(layer.normalized_shape) if layer.weight is None else layer.weight
+    constants = [e.constant(tensor) for tensor in (gain, layer.bias) if tensor is not None]
     axis = -len(layer.normalized_shape)
     return e.node("LayerNormalization", x.name, *constants, axis=axis, epsilon=layer.eps)
 
@@ -225,7 +228,7 @@ def _plain(module: nn.Module) -> bool:
     if isinstance(module, nn.Conv1d | nn.Conv2d):
         return module.padding_mode == "zeros"
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-        return module.affine and module.track_running_stats
+        return module.track_running_stats
     if isinstance(module, nn.MaxPool1d | nn.MaxPool2d):
         return not module.return_indices
     if isinstance(module, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d):

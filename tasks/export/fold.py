@@ -98,13 +98,14 @@ def _follow(layer: nn.Linear | nn.Conv1d | nn.Conv2d, gain: Tensor, offset: Tens
 
 def _norm_affine(norm: Any) -> tuple[Tensor, Tensor]:
     """Read gain and offset of a batch norm in evaluation."""
-    gain = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    return gain, norm.bias.detach().double() - norm.running_mean.double() * gain
+    weight = 1.0 if norm.weight is None else norm.weight.detach().double()
+    bias = 0.0 if norm.bias is None else norm.bias.detach().double()
+    gain = weight / torch.sqrt(norm.running_var.double() + norm.eps)
+    return gain, bias - norm.running_mean.double() * gain
 
 
 def _is_norm(layer: nn.Module) -> bool:
-    known = isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)
-    return known and bool(layer.affine) and bool(layer.track_running_stats)
+    return isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and bool(layer.track_running_stats)
 
 
 def _per_unit(graph: Graph) -> set[nn.Module]:
