@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts import Layout, read_json
-from tasks.evaluation.reports import MODELS, making_seconds, mostly_zero
+from tasks.evaluation.reports import MODELS, making_seconds, mostly_zero, uncounted_layers
 from tasks.metrics.table import METRICS, Metric
 
 __all__ = ["clean_report", "result_rows", "result_text"]
@@ -87,7 +87,9 @@ def result_text(root: Path) -> str:
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
     ]
-    factor = read_json(Layout(root).report("evaluate")).get("factor", 1.0)
+    evaluate = read_json(Layout(root).report("evaluate"))
+    lines += [f"Multiply-adds are without {layer}" for layer in uncounted_layers(evaluate)]
+    factor = evaluate.get("factor", 1.0)
     if factor < 1:
         lines.append(f"A quick look: on {100 * factor:g} % of the test rows (evaluate.factor).")
     return "\n".join(line.rstrip() for line in lines)

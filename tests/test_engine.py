@@ -244,6 +244,23 @@ def test_a_task_that_contradicts_the_network_is_one_line(network, rows):
         compress_model(network, *rows, task="ranking")
 
 
+class Matrix(nn.Module):
+    """Multiplies by a matrix of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.W = nn.Parameter(torch.ones(10, 4))
+        self.last = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.relu(x @ self.W))
+
+
+def test_a_limit_on_multiply_adds_that_cannot_be_counted_is_one_line(rows):
+    with pytest.raises(EspalierError, match=r"max_macs: .* of Matrix \(W\) cannot be counted"):
+        compress_model(Matrix(), *rows, Budget(max_macs=50), finetune=QUICK)
+
+
 def test_constant_columns_are_the_first_to_go(rows):
     X = rows[0].copy()
     X[:, 5] = 1.0

@@ -100,3 +100,13 @@ def test_cleaning_decisions_are_one_row_each(tmp_path):
     write_json(Layout(tmp_path).report("clean"), {"decisions": [decision, {**decision, "column": "a"}]})
     lines = clean_report(tmp_path).splitlines()
     assert lines[2:] == ["| constant |  | 3 | one value |", "| constant | a | 3 | one value |"]
+
+
+def test_layers_that_multiply_adds_leave_out_are_named_once(root):
+    path = Layout(root).report("evaluate")
+    evaluate = read_json(path)
+    assert "without" not in result_text(root)
+    for name in ("reference", "compressed"):
+        evaluate["models"][name]["uncounted"] = ["body.0: Mine (W)"]
+    write_json(path, evaluate)
+    assert result_text(root).count("Multiply-adds are without body.0: Mine (W)") == 1

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MADE_BY", "MODELS", "REPORTS", "Reports", "making_seconds", "mostly_zero"]
+__all__ = [
+    "MADE_BY",
+    "MODELS",
+    "REPORTS",
+    "Reports",
+    "making_seconds",
+    "mostly_zero",
+    "uncounted_layers",
+]
 
 MODELS = {"reference": "reference", "reduced": "reduced", "compressed": "reduced + pruned"}
 """The models in the order they are judged, and how they are called."""
@@ -32,6 +40,12 @@ def making_seconds(measure: Mapping[str, Any], model: str) -> float | None:
 def mostly_zero(size: Mapping[str, int]) -> bool:
     """Whether zeros are worth a word: they make a stored file smaller, and no runtime faster."""
     return size["nonzeros"] < ZEROS_FROM * size["parameters"]
+
+
+def uncounted_layers(evaluate: Mapping[str, Any]) -> list[str]:
+    """Name the layers, of any model, that multiply-adds leave out."""
+    named = (layer for model in evaluate["models"].values() for layer in model.get("uncounted", ()))
+    return list(dict.fromkeys(named))
 
 
 @dataclass(frozen=True)

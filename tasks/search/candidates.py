@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from tasks.errors import EspalierError
-from tasks.evaluation.efficiency import multiply_adds
+from tasks.evaluation.efficiency import multiply_adds, uncounted
 from tasks.export.choose import Kept, Yardstick, choose
 from tasks.export.config import NoQuantisation, QuantiseConfig
 from tasks.export.fold import fold, forms
@@ -104,6 +104,11 @@ class Bench:
         except EspalierError:  # which is all that `narrow` says of a graph
             return True
         return False
+
+    @cached_property
+    def uncounted(self) -> tuple[str, ...]:
+        """Layers that the multiply-adds of candidates leave out, see `tasks.evaluation.efficiency`."""
+        return uncounted(self.problem.graph)
 
     @cached_property
     def criteria(self) -> tuple[str, ...]:

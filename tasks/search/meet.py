@@ -12,13 +12,13 @@ from typing import Any
 from tasks.search.budget import Figures, Setting, excess, shortfall
 from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
+from tasks.search.notes import MOST_RECOVERIES, check_countable, notes
 from tasks.search.surface import expected
 from tasks.search.trial import Ranked, trial
 from tasks.search.tried import Tried
 
 __all__ = ["MOST_RECOVERIES", "Met", "meet"]
 
-MOST_RECOVERIES = 20
 _FAIR = 0.1
 _LUCK = 0.5
 
@@ -76,7 +76,13 @@ def meet(
     -------
     Met
         With `met` False and the nearest candidate when no candidate tried meets the budget.
+
+    Raises
+    ------
+    EspalierError
+        When multiply-adds are limited and those of some layer cannot be counted.
     """
+    check_countable(budget, bench.uncounted)
     tried, reference = Tried(bench, budget, clock, clock() + budget.max_seconds), bench.reference
     for made in known:
         tried.recovered[made.setting] = made
@@ -89,7 +95,7 @@ def meet(
         tried.recover(whole)
         chosen = _best(tried, {whole: _taken(tried)[whole]})
     nearest = chosen or _nearest(tried)
-    return Met(nearest, reference, chosen is not None, tuple(tried.probes), _notes(tried, nearest, chosen))
+    return Met(nearest, reference, chosen is not None, tuple(tried.probes), notes(tried, nearest, chosen))
 
 
 def _chosen(tried: Tried, ranked: Ranked) -> Made | None:
@@ -229,30 +235,3 @@ def _nearest(tried: Tried) -> Made:
         return max(excess(made.figures, tried.budget) - 1, 0.0) + max(short, 0.0)
 
     return min(tried.recovered.values(), key=miss)
-
-
-def _notes(tried: Tried, nearest: Made, chosen: Made | None) -> tuple[str, ...]:
-    notes = list(nearest.notes)
-    short = shortfall(nearest.figures, tried.budget, tried.bench.reference.metric)
-    if chosen is None and short <= 0 and tried.admits(nearest.figures):
-        notes.append(f"the budget was reached by luck alone, say the neighbours: {_told(tried, nearest)}")
-    elif chosen is None:
-        notes.append(f"the budget cannot be met; nearest is {_told(tried, nearest)}")
-    if tried.full:
-        notes.append(f"the time box of {tried.budget.max_seconds:g} s ended the search")
-    elif tried.recoveries >= MOST_RECOVERIES:
-        notes.append(f"the search ended after {MOST_RECOVERIES} recoveries")
-    return tuple(notes)
-
-
-def _told(tried: Tried, made: Made) -> str:
-    figures, budget = made.figures, tried.budget
-    told = [
-        (f"{figures.bytes:,} bytes", budget.max_bytes),
-        (f"{figures.latency_us:.1f} us", budget.max_latency_p50_us),
-        (f"{figures.macs:,} multiply-adds", budget.max_macs),
-    ]
-    costs = [f"{text} (allowed {limit:,})" for text, limit in told if limit is not None]
-    lost = tried.bench.reference.metric - figures.metric
-    allowed = "" if budget.max_metric_drop is None else f" (allowed {budget.max_metric_drop:g})"
-    return ", ".join([*costs, f"validation metric {lost:.4f} below the reference{allowed}"])

@@ -15,7 +15,7 @@ from tasks.data.rows import Rows
 from tasks.drift.stored import save_profile
 from tasks.evaluation.alternatives import settled
 from tasks.evaluation.config import EvaluateConfig
-from tasks.evaluation.efficiency import size_of
+from tasks.evaluation.efficiency import size_of, uncounted
 from tasks.evaluation.judge import Case, Splits, judge, share, yardstick
 from tasks.evaluation.plots import flat_metrics, plot_tables
 from tasks.evaluation.reports import MODELS
@@ -104,6 +104,8 @@ def run(root: Path) -> None:
         for name, graph in graphs.items():
             judged = report["models"][name]
             judged |= {"size": made[name]["size"], "parity": made[name]["parity"]}
+            if layers := uncounted(graph):
+                judged["uncounted"] = list(layers)
             served = serving_plan(cleaner, graph, judged["threshold"])
             write_json(layout.serving(name), served)
             if name == "compressed":

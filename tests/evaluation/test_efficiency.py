@@ -8,8 +8,16 @@ import pytest
 import torch
 import torch_pruning
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from tasks.evaluation.efficiency import multiply_adds, nonzeros, parameters, size_of, stored_bytes
+from tasks.evaluation.efficiency import (
+    multiply_adds,
+    nonzeros,
+    parameters,
+    size_of,
+    stored_bytes,
+    uncounted,
+)
 from tasks.export.fold import fold
 from tasks.models.cnn import Cnn1d, Cnn2d
 from tasks.models.factored import set_ranks
@@ -17,6 +25,7 @@ from tasks.models.graph import Graph
 from tasks.models.layers import Dct, Grid, Impute, Project, Scale, Softmax
 from tasks.models.mlp import Mlp
 from tasks.models.resmlp import ResMlp
+from tasks.models.user import UserNetwork
 
 
 def _graph(p, network, *reducer, scale=True):
@@ -174,3 +183,123 @@ def test_every_layer_of_an_encoder_counts():
     graph = _graph(6, Mlp((2,), (5,), 3), *encoder)
     assert multiply_adds(graph) == 6 + 6 * 4 + 4 * 2 + 2 * 5 + 5 * 3
     assert parameters(graph) == (6 * 4 + 4) + (4 * 2 + 2) + (2 * 5 + 5) + (5 * 3 + 3)
+
+
+class Called(nn.Module):
+    """Shapes a row of twelve, and calls a layer by a function of it."""
+
+    def __init__(self, layer, shape, call):
+        super().__init__()
+        self.layer, self.shape, self.call = layer, shape, call
+
+    def forward(self, x):
+        return self.call(self.layer, x.reshape(self.shape))
+
+
+def _alone(layer, shape, call=lambda layer, x: layer(x)):
+    """Count one layer behind nothing, on a row of twelve."""
+    names = [f"x{i}" for i in range(12)]
+    network = Called(layer, shape, call)
+    return Graph(names, nn.Identity(), nn.Identity(), network, Softmax(), "classification").eval()
+
+
+class Wider(nn.Linear):
+    """A Linear of another class."""
+
+
+def _attended(layer, x):
+    return layer(x, x, value=x)[0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "call", "count"),
+    [
+        (Wider(12, 5), (1, 12), None, 12 * 5),
+        (nn.utils.parametrizations.weight_norm(nn.Linear(12, 5)), (1, 12), None, 12 * 5),
+        (nn.Linear(3, 5), (4, 3), None, 4 * 3 * 5),  # one row cut into four
+        (nn.Conv3d(1, 4, 2, padding=1), (1, 1, 2, 2, 3), None, (4 * 8) * (3 * 3 * 4)),
+        (nn.ConvTranspose1d(3, 6, 5), (1, 3, 4), None, (3 * 6 * 5) * 4),
+        (nn.ConvTranspose2d(2, 6, 3, stride=2, groups=2), (1, 2, 2, 3), None, (2 * 3 * 9) * 6),
+        (nn.Bilinear(6, 6, 5), (1, 2, 6), lambda m, x: m(x[:, 0], x[:, 1]), 5 * (6 * 6 + 6)),
+        (nn.RNN(3, 7, batch_first=True), (1, 4, 3), None, 4 * (3 * 7 + 7 * 7)),
+        (nn.GRU(3, 7), (4, 1, 3), None, 4 * 3 * (3 * 7 + 7 * 7)),
+        (
+            nn.LSTM(3, 7, num_layers=2, bidirectional=True, batch_first=True),
+            (1, 4, 3),
+            None,
+            4 * 2 * 4 * ((3 * 7 + 7 * 7) + (14 * 7 + 7 * 7)),
+        ),
+        (nn.LSTM(3, 7, proj_size=2), (4, 1, 3), None, 4 * (4 * (3 * 7 + 2 * 7) + 7 * 2)),
+        (nn.GRUCell(12, 7), (1, 12), None, 3 * (12 * 7 + 7 * 7)),
+        (nn.LSTMCell(12, 7), (1, 12), None, 4 * (12 * 7 + 7 * 7)),
+        (
+            nn.MultiheadAttention(6, 2, batch_first=True),
+            (1, 2, 6),
+            _attended,
+            4 * 2 * 6 * 6 + 2 * (2 * 2 * 6),
+        ),
+        (
+            nn.MultiheadAttention(6, 2, kdim=3, vdim=3),
+            (4, 1, 3),
+            lambda m, x: m(torch.ones(2, 1, 6), x, x)[0],
+            2 * (2 * 6 * 6) + 2 * (4 * 3 * 6) + 2 * (2 * 4 * 6),
+        ),
+        (nn.GroupNorm(2, 6), (1, 6, 2), None, 12),
+        (nn.Embedding(3, 5), (1, 12), lambda m, x: m(x.long()), 0),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_multiply_adds_of_one_layer_closed_form(layer, shape, call, count):
+    graph = _alone(layer, shape, call or (lambda layer, x: layer(x)))
+    assert multiply_adds(graph) == count
+    assert uncounted(graph) == ()
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "call"),
+    [
+        (nn.Conv3d(1, 4, 2, padding=1), (1, 1, 2, 2, 3), None),
+        (nn.ConvTranspose2d(2, 6, 3, stride=2, groups=2), (1, 2, 2, 3), None),
+        (nn.MultiheadAttention(6, 2, batch_first=True), (1, 2, 6), _attended),
+    ],
+    ids=["Conv3d", "ConvTranspose2d", "MultiheadAttention"],
+)
+def test_the_count_of_products_agrees_with_torchs(layer, shape, call):
+    graph = _alone(layer, shape, call or (lambda layer, x: layer(x)))
+    graph.requires_grad_(True)  # else attention is one operation that torch does not count
+    with FlopCounterMode(display=False) as counter:
+        graph(torch.zeros(1, 12))
+    assert 2 * multiply_adds(graph) == counter.get_total_flops()
+
+
+def test_a_layer_of_a_transformer_counts_all_that_is_in_it():
+    layer = nn.TransformerEncoderLayer(6, 2, 5, batch_first=True)
+    attention, feeding, norms = 4 * 2 * 6 * 6 + 2 * (2 * 2 * 6), 2 * (2 * 6 * 5), 2 * 12
+    graph = _alone(layer, (1, 2, 6))
+    assert multiply_adds(graph) == attention + feeding + norms
+    assert uncounted(graph) == ()
+
+
+class Own(nn.Module):
+    """Parameters of its own, and a layer that nobody knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.W = nn.Parameter(torch.ones(12, 4))
+        self.inner = nn.Sequential(nn.Linear(4, 4))
+        self.inner.shift = nn.Parameter(torch.zeros(4))
+
+    def forward(self, x):
+        return self.inner(x @ self.W) + self.inner.shift
+
+
+def test_what_is_not_counted_is_named_by_its_path():
+    network = UserNetwork(Own(), "", (12,), 4)
+    assert uncounted(_graph(12, network)) == ("Own (W)", "inner: Sequential (shift)")
+    assert uncounted(_graph(6, Mlp((6,), (5,), 3))) == ()
+
+
+def test_a_linear_layer_with_more_weights_than_a_linear_layer_has_is_named():
+    layer = nn.Linear(12, 2)
+    layer.lora = nn.Parameter(torch.zeros(12, 1))
+    assert uncounted(_alone(layer, (1, 12))) == ("layer: Linear (lora)",)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tasks.errors import EspalierError
 from tasks.search.budget import Figures, Setting
 from tasks.search.candidates import Made
 from tasks.search.config import BudgetConfig
@@ -26,6 +27,7 @@ class World:
 
     reference = Figures(10_100, 10_100, 20.0, 0.95)
     criteria = ("decomposition",)
+    uncounted = ()
     noise = 0.004
 
     def __init__(self) -> None:
@@ -321,3 +323,22 @@ def test_where_bytes_are_limited_the_criteria_compete_within_the_limit():
     trained = [each for each in world.recoveries if each.columns < 1]
     assert trained
     assert all(world.figures(each, 0.0).bytes <= 600 for each in trained)
+
+
+class Uncounted(World):
+    """Some of its layers have no rule for their multiply-adds."""
+
+    uncounted = ("body.0: Mine (W)", "body.2: Mine (W)")
+
+
+def test_multiply_adds_that_cannot_be_counted_are_no_limit():
+    world = Uncounted()
+    with pytest.raises(EspalierError, match=r"max_macs: .*body.0: Mine \(W\), body.2: Mine \(W\) cannot be"):
+        search(world, max_macs=5_000)
+    assert not world.recoveries
+
+
+def test_multiply_adds_that_leave_layers_out_say_which():
+    told, counted = (search(world, max_metric_drop=0.05).notes for world in (Uncounted(), World()))
+    assert any("multiply-adds leave out body.0: Mine (W), body.2: Mine (W)" in note for note in told)
+    assert not any("multiply-adds" in note for note in counted)

@@ -174,3 +174,11 @@ def test_reports_and_plots_have_their_promised_shape(judged):
     assert set(read_json(layout.report("metrics"))) == {*MODELS, "difference", "test_rows", "factor"}
     assert list(read_csv(layout.plot("roc")))[1:] == list(MODELS)
     assert "NaN" not in json.dumps(report)
+
+
+def test_layers_that_multiply_adds_leave_out_are_in_the_report(copy_of, monkeypatch):
+    root = copy_of("classification")
+    monkeypatch.setattr(evaluate, "uncounted", lambda graph: ("Mine (W)",))
+    evaluate.run(root)
+    models = read_json(Layout(root).report("evaluate"))["models"]
+    assert [models[name]["uncounted"] for name in MODELS] == [["Mine (W)"]] * 3

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.evaluation.report import words
 from tasks.evaluation.report.facts import Facts
-from tasks.evaluation.reports import mostly_zero
+from tasks.evaluation.reports import mostly_zero, uncounted_layers
 from tasks.metrics.table import METRICS
 
 __all__ = ["decisions_table", "machine_table", "metrics_table", "recipe", "result_table"]
@@ -69,6 +69,12 @@ def _against(facts: Facts) -> list[str]:
     return [_row("Difference", cells, scale), _row("Verdict", pills, f"margin {margin}")]
 
 
+def _left_out(facts: Facts) -> str:
+    """Say what multiply-adds are counted for, and which layers of a network they leave out."""
+    layers = uncounted_layers(facts.evaluate)
+    return "for one row" + (f", without {', '.join(layers)}" if layers else "")
+
+
 def _speed_spread(facts: Facts) -> str:
     cells = []
     for name in facts.models:
@@ -93,7 +99,7 @@ def result_table(facts: Facts) -> str:
         *_against(facts),
         _row("Inputs", _counted(facts, size["inputs"], words.amount), "numeric columns read"),
         _row("Parameters", _counted(facts, size["parameters"], words.amount), _zeros(facts)),
-        _row("Multiply-adds", _counted(facts, size["multiply_adds"], words.amount), "for one row"),
+        _row("Multiply-adds", _counted(facts, size["multiply_adds"], words.amount), _left_out(facts)),
         _row("ONNX file", _counted(facts, size["bytes"], words.bytes_text)),
         _row("ONNX file, gzipped", _counted(facts, size["gzip_bytes"], words.bytes_text), _stored(facts)),
         *_packed(facts, size["xz_bytes"]),

@@ -107,3 +107,10 @@ def test_zeros_are_credited_in_storage_alone(make_facts):
     page = render(facts)
     assert "ONNX file, xz" in page
     assert "they make no call faster" in page
+
+
+def test_layers_that_multiply_adds_leave_out_are_named(make_facts):
+    facts = make_facts()
+    assert "for one row<" in render(facts)
+    facts.evaluate["models"]["reduced"]["uncounted"] = ["body.0: Mine (<W>)"]
+    assert "for one row, without body.0: Mine (&lt;W&gt;)" in render(facts)
