@@ -12,7 +12,7 @@ from typing import Any
 from tasks.search.budget import Figures, Setting, excess, shortfall
 from tasks.search.candidates import Bench, Made
 from tasks.search.config import BudgetConfig
-from tasks.search.notes import MOST_RECOVERIES, check_countable, notes
+from tasks.search.notes import MOST_RECOVERIES, End, check_countable, notes
 from tasks.search.surface import expected
 from tasks.search.trial import Ranked, trial
 from tasks.search.tried import Tried
@@ -90,25 +90,34 @@ def meet(
     whole = ranked.setting(0, 0)  # nothing removed, perhaps int8: it takes no training
     if not tried.over:
         tried.recover(whole)
-    chosen = _chosen(tried, ranked) if ranked.probe(tried) else _best(tried, _taken(tried))
+    chosen, end = _chosen(tried, ranked) if ranked.probe(tried) else (_best(tried, _taken(tried)), "time")
     if chosen is None and whole not in tried.recovered:
         tried.recover(whole)
         chosen = _best(tried, {whole: _taken(tried)[whole]})
     nearest = chosen or _nearest(tried)
-    return Met(nearest, reference, chosen is not None, tuple(tried.probes), notes(tried, nearest, chosen))
+    return Met(
+        nearest, reference, chosen is not None, tuple(tried.probes), notes(tried, nearest, chosen, end)
+    )
 
 
-def _chosen(tried: Tried, ranked: Ranked) -> Made | None:
-    """Recover what the surface proposes, as long as it does; return the best within the budget."""
+def _chosen(tried: Tried, ranked: Ranked) -> tuple[Made | None, End]:
+    """Recover what the surface proposes, as long as it does.
+
+    Returns
+    -------
+    The best within the budget, and why no more were recovered.
+    """
     guessed = ranked.guessed(tried)
     while True:
         hopes = _hopes(tried, ranked, guessed)
         chosen = _best(tried, hopes)
-        if tried.full or tried.recoveries >= MOST_RECOVERIES:
-            return chosen
         wanted = _proposal(tried, _corrected(tried, guessed), hopes, chosen)
         if wanted is None:
-            return chosen
+            return chosen, "settled"
+        if tried.full:
+            return chosen, "time"
+        if tried.recoveries >= MOST_RECOVERIES:
+            return chosen, "recoveries"
         tried.recover(wanted)
         guessed[wanted] = tried.probed[wanted].figures
 

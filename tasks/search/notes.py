@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from tasks.errors import EspalierError
 from tasks.search.budget import shortfall
@@ -10,9 +11,13 @@ from tasks.search.candidates import Made
 from tasks.search.config import BudgetConfig
 from tasks.search.tried import Tried
 
-__all__ = ["MOST_RECOVERIES", "check_countable", "left_out", "notes"]
+__all__ = ["MOST_RECOVERIES", "End", "check_countable", "left_out", "notes"]
 
 MOST_RECOVERIES = 20
+
+End: TypeAlias = Literal["settled", "time", "recoveries"]
+"""Why a search ended: nothing left was worth a recovery, the time was over, or enough had recovered."""
+
 _NAMED = 3
 
 
@@ -43,7 +48,7 @@ def check_countable(budget: BudgetConfig, layers: Sequence[str]) -> None:
         )
 
 
-def notes(tried: Tried, nearest: Made, chosen: Made | None) -> tuple[str, ...]:
+def notes(tried: Tried, nearest: Made, chosen: Made | None, end: End) -> tuple[str, ...]:
     """Return the candidate's own notes, what of the budget is not met and why, and what ended the search."""
     found = list(nearest.notes)
     if tried.bench.uncounted:
@@ -51,11 +56,17 @@ def notes(tried: Tried, nearest: Made, chosen: Made | None) -> tuple[str, ...]:
     short = shortfall(nearest.figures, tried.budget, tried.bench.reference.metric)
     if chosen is None and short <= 0 and tried.admits(nearest.figures):
         found.append(f"the budget was reached by luck alone, say the neighbours: {_told(tried, nearest)}")
+    elif chosen is None and end == "time":
+        found.append(
+            f"the budget was not met within the time box of {tried.budget.max_seconds:g} s: raise "
+            f"max_seconds to search on; nearest is {_told(tried, nearest)}"
+        )
+        return tuple(found)
     elif chosen is None:
         found.append(f"the budget cannot be met; nearest is {_told(tried, nearest)}")
-    if tried.full:
+    if end == "time":
         found.append(f"the time box of {tried.budget.max_seconds:g} s ended the search")
-    elif tried.recoveries >= MOST_RECOVERIES:
+    elif end == "recoveries":
         found.append(f"the search ended after {MOST_RECOVERIES} recoveries")
     return tuple(found)
 

@@ -154,7 +154,37 @@ def test_without_any_time_there_is_still_the_network_as_it_came():
 def test_without_any_time_limits_that_it_misses_are_not_met():
     found = search(World(), max_seconds=1e-9, max_bytes=500)
     assert not found.met
-    assert any("cannot be met; nearest is" in note for note in found.notes)
+    assert any("not met within the time box of 1e-09 s: raise max_seconds" in note for note in found.notes)
+    assert not any("cannot be met" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("seconds", [30, 95])
+def test_what_a_time_box_left_untried_may_still_meet_the_budget(seconds):
+    found = search(World(), max_metric_drop=0.001, max_bytes=500, max_seconds=seconds)
+    assert not found.met
+    told = f"not met within the time box of {seconds} s: raise max_seconds to search on; nearest is"
+    assert [told in note for note in found.notes] == [True]
+
+
+class Clear(World):
+    """Whatever is taken away costs half the metric: a search soon knows."""
+
+    def figures(self, setting: Setting, lost: float) -> Figures:
+        size = 10_000 if setting.units > 0.6 else 500
+        return Figures(size, size, 5.0, 0.95 - lost)
+
+    def lost(self, setting: Setting) -> float:
+        return 0.0 if (setting.columns, setting.units) == (1, 1) else 0.5
+
+
+def test_a_search_that_ended_by_itself_is_not_said_to_be_ended_by_the_time():
+    world = Clear()
+    meet(world, BudgetConfig(max_metric_drop=0.0, max_seconds=1e6), clock=lambda: world.seconds)
+    needed, again = world.seconds, Clear()
+    found = search(again, max_metric_drop=0.0, max_seconds=needed)
+    assert again.seconds == needed  # not a second is left
+    assert found.met
+    assert not any("time box" in note for note in found.notes)
 
 
 def test_a_recovery_is_given_what_is_left_of_the_time():
