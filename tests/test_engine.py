@@ -244,6 +244,24 @@ def test_a_task_that_contradicts_the_network_is_one_line(network, rows):
         compress_model(network, *rows, task="ranking")
 
 
+class Logarithm(nn.Module):
+    """Bears rows whose first column is above a number."""
+
+    def __init__(self, least: float) -> None:
+        super().__init__()
+        self.least, self.last = least, nn.Linear(10, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(x) + torch.log(x[:, :1] - self.least)
+
+
+def test_a_network_that_does_not_bear_every_row_is_one_line(rows):
+    X, y = rows
+    least = float(np.sort(X[:, 0])[2])
+    with pytest.raises(EspalierError, match="answers 3 of 500 validation rows with NaN"):
+        compress_model(Logarithm(least), X[X[:, 0] > least], y[X[:, 0] > least], valid=rows, finetune=QUICK)
+
+
 class Matrix(nn.Module):
     """Multiplies by a matrix of its own."""
 

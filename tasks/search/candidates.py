@@ -31,6 +31,7 @@ from tasks.search.luck import resampled, spread
 from tasks.search.made import Made, noted
 from tasks.search.pace import Pace
 from tasks.search.problem import Problem
+from tasks.search.sound import check_sound, unanswered
 from tasks.training.batching import Tensors
 from tasks.training.scoring import metric
 
@@ -139,9 +140,11 @@ class Bench:
 
     @cached_property
     def reference(self) -> Figures:
-        """What the graph that came in costs, and how it does."""
+        """What the graph that came in costs, and how it does; refused where an answer is not finite."""
         whole = Setting(1.0, 1.0)
-        figures = self._measured(whole, self._pruned(whole, 0), deployed=False, timed=True).figures
+        pruned, given = self._pruned(whole, 0), self._narrowed(whole)
+        check_sound(pruned.network, {"training": given.train.X, "validation": given.valid.X})
+        figures = self._measured(whole, pruned, deployed=False, timed=True).figures
         return figures if self.problem.floor is None else replace(figures, metric=self.problem.floor)
 
     def probe(self, setting: Setting) -> Made:
@@ -155,13 +158,18 @@ class Bench:
     def recover(self, setting: Setting, seconds: float = math.inf) -> Made:
         """Make a candidate and let it recover; it stays as it was where that made it worse.
 
-        Where its first epochs say that not all fit into `seconds`, it recovers for as many as do.
+        Where its first epochs say that not all fit into `seconds`, it recovers for as many as do. One that
+        answers a validation row with NaN or an infinite number counts as wrong in every row.
         """
         possible = self._possible(setting)
         before, after = self.probe(possible).pruned, self._paced(possible, seconds)
         assert before is not None
-        best = after if after.valid_metric >= before.valid_metric else noted(before, _WORSE)
-        return self._measured(possible, best, deployed=True, timed=True)
+        rows = self._narrowed(possible).valid.X
+        worse = after.valid_metric < before.valid_metric or len(unanswered(after.network, rows)) > 0
+        sound = not worse or not len(unanswered(before.network, rows))
+        best = noted(before, _WORSE) if worse else after
+        made = self._measured(possible, best, deployed=sound, timed=True)
+        return made if sound else replace(made, sound=False, figures=replace(made.figures, metric=0.0))
 
     def _paced(self, setting: Setting, seconds: float) -> Pruned:
         """Recover within so many seconds, about."""
@@ -226,7 +234,7 @@ class Bench:
         size = len(kept.model) if deployed or timed else self._estimate(fp32)
         wait = latency_us(kept.model, len(given.keep)) if timed else 0.0
         macs, reached = multiply_adds(tried[kept.form]), pruned.valid_metric - max(kept.loss, 0.0)
-        figures = Figures(size, macs, wait, reached)
+        figures = Figures(size, macs, wait, reached if math.isfinite(reached) else 0.0)
         done = Made(setting, made, figures, kept.model, given.keep, pruned, self.whole)
         asked = self.timed or (setting.columns, setting.units) == (1, 1)
         return replace(done, float32=self._in_float32(done, serialised(fp32))) if deployed and asked else done

@@ -35,6 +35,8 @@ class Made:
         How its network came about.
     whole : bool
         Whether every column was kept because none can be taken away.
+    sound : bool
+        Whether it answers every validation row with finite numbers; it is not to be taken where it does not.
     float32 : Made, optional
         The same in float32, where the file is in int8 and that may not be what a budget asks for.
     """
@@ -46,6 +48,7 @@ class Made:
     keep: tuple[int, ...] = ()
     pruned: Pruned | None = None
     whole: bool = False
+    sound: bool = True
     float32: Made | None = None
 
     @property

@@ -162,7 +162,8 @@ class _Hope:
 def _hopes(tried: Tried, ranked: Ranked, guessed: dict[Setting, Figures]) -> dict[Setting, _Hope]:
     """Return what each setting should reach; nothing while none has recovered."""
     whole = ranked.setting(0, 0)  # has not been trained: no luck in it, and nothing to learn from
-    reached = {each: made.figures.metric for each, made in tried.recovered.items() if each in guessed}
+    sound = {each: made for each, made in tried.recovered.items() if made.sound}
+    reached = {each: made.figures.metric for each, made in sound.items() if each in guessed}
     sure = {whole: _Hope(reached.pop(whole), 0.0)} if whole in reached else {}
     if not reached:
         return sure
@@ -188,6 +189,7 @@ def _best(tried: Tried, hopes: dict[Setting, _Hope]) -> Made | None:
             each: made
             for each, made in tried.recovered.items()
             if each in hopes
+            and made.sound
             and tried.admits(made.figures)
             and made.figures.metric >= tried.floor
             and hopes[each].mean >= tried.floor + (guard if hopes[each].deviation else 0.0)
@@ -237,10 +239,10 @@ def _proposal(
 
 
 def _nearest(tried: Tried) -> Made:
-    """Return the recovered candidate that misses by least."""
+    """Return the recovered candidate that misses by least, of those whose answers are finite."""
 
     def miss(made: Made) -> float:
         short = shortfall(made.figures, tried.budget, tried.bench.reference.metric)
         return max(excess(made.figures, tried.budget) - 1, 0.0) + max(short, 0.0)
 
-    return min(tried.recovered.values(), key=miss)
+    return min((made for made in tried.recovered.values() if made.sound), key=miss)

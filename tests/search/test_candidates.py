@@ -211,3 +211,22 @@ def test_a_candidate_recovers_no_shorter_than_the_network_was_trained(graph):
 @pytest.mark.parametrize(("given", "expected"), [({}, 180), ({"epochs": "auto"}, 180), ({"epochs": 7}, 7)])
 def test_a_candidate_recovers_longer_than_a_removal_unless_told(graph, given, expected):
     assert bench(graph, **given).epochs == expected
+
+
+def test_a_candidate_that_does_not_bear_every_row_counts_as_wrong_in_all(graph, monkeypatch):
+    monkeypatch.setattr(candidates, "unanswered", lambda network, X: torch.tensor([3]))
+    made = bench(graph, epochs=1).recover(HALF)
+    assert not made.sound
+    assert made.figures.metric == 0.0
+
+
+def test_a_recovery_that_ends_in_answers_without_numbers_is_undone(graph, monkeypatch):
+    made = bench(graph, epochs=20)
+    before = made.probe(HALF).pruned.network
+    monkeypatch.setattr(
+        candidates, "unanswered", lambda network, X: torch.arange(0 if network is before else 1)
+    )
+    after = made.recover(HALF)
+    assert after.sound
+    assert after.pruned.network is before
+    assert KEPT in after.notes

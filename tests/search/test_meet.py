@@ -372,3 +372,19 @@ def test_multiply_adds_that_leave_layers_out_say_which():
     told, counted = (search(world, max_metric_drop=0.05).notes for world in (Uncounted(), World()))
     assert any("multiply-adds leave out body.0: Mine (W), body.2: Mine (W)" in note for note in told)
     assert not any("multiply-adds" in note for note in counted)
+
+
+class Unsound(World):
+    """What has fewer than all columns answers some rows with NaN."""
+
+    def recover(self, setting: Setting, seconds: float = math.inf) -> Made:
+        return replace(super().recover(setting, seconds), sound=setting.columns == 1)
+
+
+@pytest.mark.parametrize("drop", [0.5, 0.0])
+def test_a_candidate_that_does_not_answer_every_row_is_never_taken(drop):
+    world = Unsound()
+    found = search(world, max_metric_drop=drop, max_bytes=500)
+    assert any(setting.columns < 1 for setting in world.recoveries)
+    assert found.best.sound
+    assert found.met == (drop == 0.5)
