@@ -162,25 +162,26 @@ class Bench:
         answers a validation row with NaN or an infinite number counts as wrong in every row.
         """
         possible = self._possible(setting)
-        before, after = self.probe(possible).pruned, self._paced(possible, seconds)
+        before, (after, shortened) = self.probe(possible).pruned, self._paced(possible, seconds)
         assert before is not None
         rows = self._narrowed(possible).valid.X
         worse = after.valid_metric < before.valid_metric or len(unanswered(after.network, rows)) > 0
         sound = not worse or not len(unanswered(before.network, rows))
         best = noted(before, _WORSE) if worse else after
         made = self._measured(possible, best, deployed=sound, timed=True)
+        made = replace(made, epochs=len(after.history), shortened=shortened)
         return made if sound else replace(made, sound=False, figures=replace(made.figures, metric=0.0))
 
-    def _paced(self, setting: Setting, seconds: float) -> Pruned:
-        """Recover within so many seconds, about."""
+    def _paced(self, setting: Setting, seconds: float) -> tuple[Pruned, bool]:
+        """Recover within so many seconds, about; say whether that took fewer epochs."""
         pace = Pace(seconds, self.epochs)
         made = self._pruned(setting, self.epochs, pace)
         if not pace.ended:
-            return made
+            return made, False
         while pace.fit:
             pace = Pace(pace.left, pace.fit)
             made = self._pruned(setting, pace.epochs, pace)
-        return noted(made, _SHORT.format(len(made.history), self.epochs))
+        return noted(made, _SHORT.format(len(made.history), self.epochs)), True
 
     def _possible(self, setting: Setting) -> Setting:
         """Return the setting, with every column where none can be taken away."""

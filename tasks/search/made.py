@@ -37,6 +37,10 @@ class Made:
         Whether every column was kept because none can be taken away.
     sound : bool
         Whether it answers every validation row with finite numbers; it is not to be taken where it does not.
+    epochs : int
+        That it recovered for; none where nothing was removed from it.
+    shortened : bool
+        Whether these were fewer than asked for, to end within the time box.
     float32 : Made, optional
         The same in float32, where the file is in int8 and that may not be what a budget asks for.
     """
@@ -49,6 +53,8 @@ class Made:
     pruned: Pruned | None = None
     whole: bool = False
     sound: bool = True
+    epochs: int = 0
+    shortened: bool = False
     float32: Made | None = None
 
     @property

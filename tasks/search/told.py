@@ -10,7 +10,7 @@ from tasks.search.budget import Figures
 from tasks.search.config import BudgetConfig
 from tasks.search.meet import Met
 
-__all__ = ["COLUMNS", "WIDTH", "asked", "candidates", "outcome", "summary"]
+__all__ = ["COLUMNS", "WIDTH", "asked", "candidates", "outcome", "recoveries", "summary"]
 
 WIDTH: Final = 76
 """Columns of a terminal line behind the indent of a stage's lines."""
@@ -64,10 +64,24 @@ def summary(found: Met, budget: BudgetConfig, columns: int) -> dict[str, Any]:
         "columns_kept": len(found.best.keep),
         "units_kept": found.best.setting.units,
         "tried": len(rows),
-        "recovered": sum(row["after"] is not None for row in rows),
+        "recovered": sum(probe.get("epochs", 0) > 0 for probe in found.probes),
+        "shortened": sum(probe.get("shortened", False) for probe in found.probes),
         "candidates": rows,
         "notes": list(found.notes),
     }
+
+
+def recoveries(report: Mapping[str, Any]) -> str:
+    """Say how many candidates have recovered, and whether for as long as was asked for.
+
+    Examples
+    --------
+    >>> recoveries({"recovered": 5, "shortened": 2})
+    '5 of them recovered, 2 for fewer epochs than asked'
+    """
+    short = report.get("shortened", 0)
+    how = f", {short} for fewer epochs than asked" if short else " in full"
+    return f"{report['recovered']} of them recovered{how}"
 
 
 def asked(budget: BudgetConfig, reference: Figures) -> str:
@@ -139,7 +153,7 @@ def outcome(report: Mapping[str, Any]) -> Iterator[str]:
     """
     verdict = "met" if report["met"] else "NOT met, this is the nearest"
     yield from textwrap.wrap(f"Budget {verdict}: {report['asked']}.", WIDTH)
-    yield f"{report['tried']} candidates, {report['recovered']} of them recovered in full."
+    yield f"{report['tried']} candidates, {recoveries(report)}."
     before, after = report["reference"], report["compressed"]
     rows = (
         ("bytes", f"{before['bytes']:,}", f"{after['bytes']:,}"),

@@ -60,7 +60,8 @@ class Tried:
     def probe(self, setting: Setting) -> Made:
         """Make a candidate without recovery."""
         if setting not in self.probed:
-            self.probed[setting] = self._noted(self.bench.probe(setting), recovered=False)
+            self.probed[setting] = self.bench.probe(setting)
+            self._note(self.probed[setting], recovered=False)
         return self.probed[setting]
 
     def recover(self, setting: Setting) -> Made:
@@ -74,9 +75,10 @@ class Tried:
     def _recovered(self, setting: Setting) -> Made:
         began = self.clock()
         made = self.bench.recover(setting, max(self.until - began, 0.0))
-        made = self._noted(self._form(made), recovered=True)
+        form = self._form(made)
+        self._note(form, recovered=True, epochs=made.epochs, shortened=made.shortened)
         self.longest = max(self.longest, self.clock() - began)
-        return made
+        return form
 
     def _form(self, made: Made) -> Made:
         """Return the form that the budget asks for, where a candidate has two.
@@ -106,11 +108,10 @@ class Tried:
                 return made
         return None
 
-    def _noted(self, made: Made, *, recovered: bool) -> Made:
+    def _note(self, made: Made, **how: Any) -> None:
         setting = made.setting
         shares = {"columns": setting.columns, "units": setting.units, "criterion": setting.criterion}
-        self.probes.append({**shares, **made.figures.to_dict(), "recovered": recovered})
-        return made
+        self.probes.append({**shares, **made.figures.to_dict(), **how})
 
     def cost(self, figures: Figures) -> float:
         """Return what the objective counts."""

@@ -82,6 +82,7 @@ def test_a_candidate_that_recovery_makes_worse_stays_as_it_was(graph):
 
     assert after.pruned.network is before.pruned.network
     assert after.pruned.history == ()
+    assert after.epochs == 2
     assert KEPT in after.notes
     assert KEPT not in before.notes
 
@@ -129,6 +130,7 @@ def test_a_recovery_that_would_not_fit_is_shorter_and_says_so(graph, monkeypatch
 
     assert 3 < epochs < 30
     assert made.pruned.history[-1].lr < 0.1 * max(record.lr for record in made.pruned.history)
+    assert (made.epochs, made.shortened) == (epochs, True)
     assert f"recovered for {epochs} epochs instead of 50: no more fit into the time box" in made.notes
 
 
@@ -151,6 +153,7 @@ def test_where_time_counts_both_forms_are_measured(graph):
 def test_a_candidate_that_recovers_brings_its_epochs_and_no_note(graph):
     recovered = bench(graph, epochs=10).recover(Setting(0.5, 0.125))
     assert [record.epoch for record in recovered.pruned.history] == list(range(1, 11))
+    assert (recovered.epochs, recovered.shortened) == (10, False)
     assert KEPT not in recovered.notes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,13 +17,14 @@ REFERENCE = Figures(9_000, 8_000, 20.0, 0.985)
 SMALL = Figures(1_500, 700, 9.0, 0.982)
 
 
-def probe(columns: float, units: float, figures: Figures, recovered: bool) -> dict:
+def probe(columns: float, units: float, figures: Figures, recovered: bool, **how: object) -> dict:
     return {
         "columns": columns,
         "units": units,
         "criterion": "weight",
         **figures.to_dict(),
         "recovered": recovered,
+        **how,
     }
 
 
@@ -32,7 +34,7 @@ def found() -> Met:
     probes = (
         probe(0.5, 0.25, Figures(1_600, 700, 0.0, 0.9), False),
         probe(0.5, 0.125, Figures(900, 300, 0.0, 0.5), False),
-        probe(0.5, 0.25, SMALL, True),
+        probe(0.5, 0.25, SMALL, True, epochs=20, shortened=False),
     )
     best = Made(Setting(0.5, 0.25, "weight"), SimpleNamespace(), SMALL, keep=(0, 1, 2))
     return Met(best, REFERENCE, True, probes, ("a note",))
@@ -91,3 +93,16 @@ def test_the_outcome_fits_a_terminal_and_says_whether_the_budget_is_met(found, m
     assert ("Budget met:" in text, "Budget NOT met" in text) == (met, not met)
     assert "2 candidates, 1 of them recovered in full." in text
     assert ["bytes", "9,000", "1,500"] in [line.split() for line in lines]
+
+
+def test_the_network_as_it_came_has_not_recovered_and_a_short_recovery_is_not_in_full(found):
+    whole = probe(1.0, 1.0, REFERENCE, True, epochs=0, shortened=False)
+    short = probe(0.5, 0.125, SMALL, True, epochs=3, shortened=True)
+    told = [
+        summary(replace(found, probes=(*found.probes, *more)), BudgetConfig(), 6)
+        for more in ((whole,), (whole, short))
+    ]
+    assert [(each["recovered"], each["shortened"]) for each in told] == [(1, 0), (2, 1)]
+    lines = ["\n".join(outcome(each)) for each in told]
+    assert "3 candidates, 1 of them recovered in full." in lines[0]
+    assert "3 candidates, 2 of them recovered, 1 for fewer epochs than asked." in lines[1]

@@ -90,7 +90,9 @@ def _sentence(facts: Facts) -> str:
         f"{100 * prune['units_kept']:.3g} % of each layer's units"
     )
     verdict = f"It is met with {kept}." if prune["met"] else f"It is not met; the nearest keeps {kept}."
-    tried = f"Of {prune['tried']} candidates {prune['recovered']} recovered in full."
+    short = prune.get("shortened", 0)
+    how = f", {short} of them for fewer epochs than asked" if short else " in full"
+    tried = f"Of {prune['tried']} candidates {prune['recovered']} recovered{how}."
     return f"Asked for: {prune['asked']}. {verdict} {tried}"
 
 

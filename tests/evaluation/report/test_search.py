@@ -116,3 +116,9 @@ def test_the_page_draws_every_candidate_and_the_floor(facts: Facts) -> None:
     page = render(facts)
     assert "chart-candidates" in page
     assert "kept 25 % of each layer's units" in page.replace("&#x27;", "'")
+
+
+def test_recoveries_cut_short_are_not_said_to_be_in_full(facts: Facts) -> None:
+    assert "Of 4 candidates 3 recovered in full." in candidates(facts)
+    short = replace(facts, prune={**facts.prune, "shortened": 2})
+    assert "Of 4 candidates 3 recovered, 2 of them for fewer epochs than asked." in candidates(short)
