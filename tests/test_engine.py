@@ -319,3 +319,11 @@ def test_a_full_disk_leaves_nothing_half_written(small, tmp_path, monkeypatch):
     with pytest.raises(EspalierError, match="No space left"):
         small.save(tmp_path / "small")
     assert not list(tmp_path.rglob("*.onnx*"))
+
+
+def test_of_a_network_without_hidden_layers_no_units_go(rows):
+    torch.manual_seed(0)
+    network = fitted(nn.Linear(10, 2), *rows)
+    found = compress_model(network, *rows, Budget(max_metric_drop=0.05, max_seconds=5), finetune=QUICK)
+    assert len(found.columns) < 10
+    assert found.report["units_kept"] == 1.0

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tasks.search.budget import Figures
 from tasks.search.config import BudgetConfig
+from tasks.search.made import Made
 from tasks.search.meet import Met
 
 __all__ = ["COLUMNS", "WIDTH", "asked", "candidates", "outcome", "recoveries", "summary"]
@@ -62,13 +63,22 @@ def summary(found: Met, budget: BudgetConfig, columns: int) -> dict[str, Any]:
         "compressed": found.best.figures.to_dict(),
         "columns_all": columns,
         "columns_kept": len(found.best.keep),
-        "units_kept": found.best.setting.units,
+        "units_kept": _units_kept(found.best),
         "tried": len(rows),
         "recovered": sum(probe.get("epochs", 0) > 0 for probe in found.probes),
         "shortened": sum(probe.get("shortened", False) for probe in found.probes),
         "candidates": rows,
         "notes": list(found.notes),
     }
+
+
+def _units_kept(made: Made) -> float:
+    """Return the share that is left of the layers that lost units; 1 where none did, or there was none."""
+    if made.pruned is None:
+        return made.setting.units
+    narrowed = [layer for layer in made.pruned.report["layers"] if layer["after"] < layer["before"]]
+    before, after = (sum(layer[key] for layer in narrowed) for key in ("before", "after"))
+    return after / before if narrowed else 1.0
 
 
 def recoveries(report: Mapping[str, Any]) -> str:

@@ -106,3 +106,18 @@ def test_the_network_as_it_came_has_not_recovered_and_a_short_recovery_is_not_in
     lines = ["\n".join(outcome(each)) for each in told]
     assert "3 candidates, 1 of them recovered in full." in lines[0]
     assert "3 candidates, 2 of them recovered, 1 for fewer epochs than asked." in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("layers", "kept"),
+    [
+        ([], 1.0),
+        ([(2, 2)], 1.0),  # the answers alone
+        ([(30, 7), (10, 3), (2, 2)], 0.25),
+    ],
+)
+def test_the_units_kept_are_those_of_the_layers_that_lost_some(found, layers, kept):
+    report = {"layers": [{"name": "", "before": before, "after": after} for before, after in layers]}
+    report["notes"] = []
+    best = replace(found.best, pruned=SimpleNamespace(report=report))
+    assert summary(replace(found, best=best), BudgetConfig(), 6)["units_kept"] == kept
