@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import ConfigError, EspalierError
+from tasks.errors import EspalierError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,11 +64,7 @@ def budget_of(limits: Sequence[str]) -> BudgetConfig:
     ConfigError
         With every problem: unknown key, wrong value, contradiction.
     """
-    from pydantic import create_model
-
-    from tasks.schema import parse_section
-    from tasks.search.config import BudgetConfig
-    from tasks.settings import Section
+    from tasks.search.stated import stated_budget
 
     bare = [limit for limit in limits if "=" not in limit]
     if bare:
@@ -79,12 +75,7 @@ def budget_of(limits: Sequence[str]) -> BudgetConfig:
         if key in values:
             raise EspalierError(f"--budget {limit}: {key} is given twice")
         values[key] = _value(limit, value)
-    holder = create_model("Budget", __base__=Section, budget=(BudgetConfig, ...))
-    section, problems = parse_section(holder, "budget", values)
-    if problems:
-        raise ConfigError(problems, "--budget")
-    found: BudgetConfig = section
-    return found
+    return stated_budget(values, "--budget")
 
 
 def _value(limit: str, text: str) -> Any:

@@ -9,7 +9,7 @@ Three lines, without Prefect, DVC or MLflow::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,18 @@ from tasks.errors import EspalierError
 from tasks.export.config import AutoQuantisation, QuantiseConfig
 from tasks.export.onnx import run_onnx, session
 from tasks.files import present, read_frame, remove, write_bytes, write_json
-from tasks.given import Rows, codes_of, frame_of, grid_shape, numeric, parts_of, targets_of, task_of, tried
+from tasks.given import (
+    Rows,
+    codes_of,
+    frame_of,
+    grid_shape,
+    numeric,
+    parts_of,
+    table_of,
+    targets_of,
+    task_of,
+    tried,
+)
 from tasks.models.graph import Graph
 from tasks.models.layers import Grid, Softmax, Unscale, preprocess
 from tasks.models.user import UserNetwork
@@ -35,6 +46,7 @@ from tasks.search.candidates import Bench
 from tasks.search.config import BudgetConfig as Budget
 from tasks.search.meet import Met, meet
 from tasks.search.problem import Problem
+from tasks.search.stated import stated_budget
 from tasks.search.told import summary
 from tasks.training.config import TrainConfig
 from tasks.training.device import runtime
@@ -109,7 +121,7 @@ def compress_model(
     network: nn.Module,
     X: Rows,
     y: Sequence[Any] | npt.NDArray[Any] | Tensor | pd.Series,
-    budget: Budget | None = None,
+    budget: Budget | Mapping[str, Any] | None = None,
     *,
     valid: tuple[Rows, Any] | None = None,
     task: str = "auto",
@@ -125,11 +137,11 @@ def compress_model(
     network : Module
         Turns rows (n, p), or a grid (n, C, L) or (n, C, H, W), into logits (n, K), two for two classes, or
         predictions (n, 1). Not changed.
-    X : DataFrame, array or Tensor
+    X : DataFrame, array, Tensor or lists
         Numeric rows as the network takes them; NaN cells are filled with the column's median.
     y : sequence of n
         Labels, or numbers; none missing. Also (n, 1).
-    budget : Budget, optional
+    budget : Budget or mapping of its limits, optional
         By default the smallest file at most 0.005 below the network's validation metric.
     valid : (X, y), optional
         Rows that every choice is made on, and that the network was not trained on. By default a fifth of X,
@@ -146,9 +158,11 @@ def compress_model(
     Raises
     ------
     EspalierError
-        When network, rows and labels do not fit each other; nothing is written.
+        When network, rows and labels do not fit each other, or the budget is none; nothing is written.
     """
-    frame, targets, shape = frame_of(X), targets_of(y), grid_shape(X)
+    wanted = Budget() if budget is None else stated_budget(budget)
+    table = table_of(X)
+    frame, targets, shape = frame_of(table), targets_of(y), grid_shape(table)
     parts = parts_of(frame, targets, shape, valid, task, seed)
     plan = _plan(parts[0], shape)
     copied, outputs = tried(network, shape or (len(plan.names),))
@@ -159,7 +173,6 @@ def compress_model(
     with runtime(train):
         rows = [numeric(part) for part in (parts[0], parts[2])]
         problem = Problem(graph, plan, rows[0], codes[0], rows[1], codes[1], kind, seed, train, finetune)
-        wanted = budget or Budget()
         form = quantise or AutoQuantisation(method="auto")
         found = meet(Bench(problem, timed=wanted.counts_time, quantise=form), wanted)
     return Compressed(found.best.graph, found.best.model, _report(found, wanted, plan))

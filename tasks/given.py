@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "grid_shape",
     "numeric",
     "parts_of",
+    "table_of",
     "targets_of",
     "task_of",
     "tried",
@@ -30,8 +32,34 @@ __all__ = [
 VALID_SHARE = 0.2
 _SPLIT = 7
 _TOLD = 8  # labels that an error lists
-Rows = pd.DataFrame | npt.NDArray[Any] | Tensor
+_NEEDED = "needed: rows (n, p), or a grid (n, C, L) or (n, C, H, W)"
 Array = npt.NDArray[Any]
+Rows = pd.DataFrame | Array | Tensor | Sequence[Any]
+
+
+def table_of(X: Rows, name: str = "X") -> pd.DataFrame | Array:
+    """Return rows as a table as it is, or as an array of numbers; lists count as arrays.
+
+    Raises
+    ------
+    EspalierError
+        When they are no numbers, or lines differ in length; `name` is what it says of X.
+
+    Examples
+    --------
+    >>> table_of([[1, 2], [3, None]]).tolist()
+    [[1.0, 2.0], [3.0, nan]]
+    """
+    if isinstance(X, pd.DataFrame):
+        return X
+    try:
+        cells = np.asarray(X.detach().cpu() if isinstance(X, Tensor) else X)
+        cells = cells.astype(np.float64) if cells.dtype == object else cells
+    except (TypeError, ValueError) as error:
+        raise EspalierError(f"{name} is no array of numbers ({error}); {_NEEDED}") from error
+    if cells.dtype.kind not in "biuf":
+        raise EspalierError(f"{name} is no array of numbers but of {cells.dtype}; {_NEEDED}")
+    return cells
 
 
 def frame_of(X: Rows, name: str = "X") -> pd.DataFrame:
@@ -42,13 +70,11 @@ def frame_of(X: Rows, name: str = "X") -> pd.DataFrame:
     EspalierError
         When there are no rows, a column is not numeric or two have one name; `name` is what it says of X.
     """
-    if isinstance(X, pd.DataFrame):
-        return _named(X.rename(columns=str), name)
-    cells = np.asarray(X.detach().cpu() if isinstance(X, Tensor) else X)
+    cells = table_of(X, name)
+    if isinstance(cells, pd.DataFrame):
+        return _named(cells.rename(columns=str), name)
     if cells.ndim < 2 or not len(cells):
-        raise EspalierError(
-            f"{name} has shape {cells.shape}; needed: rows (n, p), or a grid (n, C, L) or (n, C, H, W)"
-        )
+        raise EspalierError(f"{name} has shape {cells.shape}; {_NEEDED}")
     flat = cells.reshape(len(cells), -1)
     return pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])
 
@@ -68,7 +94,7 @@ def _named(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame
 
 
-def grid_shape(X: Rows) -> tuple[int, ...] | None:
+def grid_shape(X: pd.DataFrame | Array) -> tuple[int, ...] | None:
     """Return the shape of a row on a grid; None of a flat one."""
     return None if isinstance(X, pd.DataFrame) or X.ndim == 2 else tuple(int(size) for size in X.shape[1:])
 
@@ -133,7 +159,9 @@ def parts_of(
 def _validation(
     frame: pd.DataFrame, shape: tuple[int, ...] | None, valid: tuple[Rows, Any]
 ) -> tuple[pd.DataFrame, Array]:
-    X, y = valid
+    if not isinstance(valid, tuple | list) or len(valid) != 2:
+        raise EspalierError(f"valid: got {type(valid).__name__}; give rows and their targets, valid=(X, y)")
+    X, y = table_of(valid[0], "valid: X"), valid[1]
     rows, targets = frame_of(X, "valid: X"), targets_of(y, "valid: y")
     missing = [str(name) for name in frame if name not in rows]
     if missing:

@@ -166,6 +166,9 @@ def test_a_hook_is_part_of_the_network_and_of_the_file(rows):
             "y lacks [0-9]+ of 500 values, the first in row",
         ),
         (lambda X, y: (X, pd.Series([1, "a"] * 250, dtype=object)), "y mixes kinds of labels"),
+        (lambda X, y: ([*X.tolist()[:-1], [1.0]], y), "X is no array of numbers"),
+        (lambda X, y: (X.astype(str), y), "X is no array of numbers but of <U"),
+        (lambda X, y: ({"a": [1]}, y), "X is no array of numbers"),
     ],
 )
 def test_what_does_not_fit_is_one_line(network, rows, change, message):
@@ -188,6 +191,36 @@ def test_validation_rows_that_do_not_fit_are_one_line(network, rows, change, mes
     with pytest.raises(EspalierError, match=message):
         compress_model(network, *rows, valid=change(*rows), finetune=QUICK)
 
+
+def test_validation_rows_without_targets_are_one_line(network, rows):
+    with pytest.raises(EspalierError, match=r"valid: got ndarray; give .* valid=\(X, y\)"):
+        compress_model(network, *rows, valid=rows[0], finetune=QUICK)
+
+
+def test_lists_and_a_budget_by_keys_are_what_arrays_and_a_budget_are(network, rows):
+    X, y = rows[0][:100], rows[1][:100]
+    limits = {"max_metric_drop": 0.9, "max_seconds": 1}
+    lists, arrays = (
+        compress_model(network, *given, budget, valid=given, finetune=FinetuneConfig(epochs=1))
+        for given, budget in (((X.tolist(), y.tolist()), limits), ((X, y), Budget(**limits)))
+    )
+    assert lists.report["reference"]["metric"] == arrays.report["reference"]["metric"]
+    assert lists.report["budget"] == arrays.report["budget"]
+    assert lists.predict(X.tolist()).shape == (100, 2)
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ({"max_byte": 3}, "did you mean 'max_bytes'"),
+        ({"max_bytes": "3"}, "must be a whole number"),
+        ({"objective": "best"}, "objective best needs max_bytes"),
+        (20_000, "budget: got int; give limits by name"),
+    ],
+)
+def test_a_budget_that_is_none_is_refused(network, rows, budget, message):
+    with pytest.raises(EspalierError, match=message):
+        compress_model(network, *rows, budget, finetune=QUICK)
 
 def test_a_network_of_nan_is_one_line(rows):
     network = nn.Sequential(nn.Linear(10, 4), nn.ReLU(), nn.Linear(4, 2))
