@@ -22,10 +22,11 @@ from torch import Tensor, nn
 
 from tasks.artifacts import save_graph
 from tasks.data.plan import NumericPlan
+from tasks.data.sources.files import read_file
 from tasks.errors import EspalierError
 from tasks.export.config import AutoQuantisation, QuantiseConfig
 from tasks.export.onnx import run_onnx, session
-from tasks.files import present, read_frame, remove, write_bytes, write_json
+from tasks.files import read_frame, remove, write_bytes, write_json
 from tasks.given import (
     Rows,
     codes_of,
@@ -85,7 +86,12 @@ class Compressed:
     def predict(self, X: Rows | str | Path) -> npt.NDArray[Any]:
         """Return probabilities (n, K) or predictions (n,) of rows that have at least `columns`.
 
-        Of a Parquet file no other columns are read.
+        A path names a file like those of a source, CSV for example; of Parquet no other columns are read.
+
+        Raises
+        ------
+        EspalierError
+            When the file cannot be read, or a column is missing or not numeric.
         """
         frame = _projected(Path(X), self.columns) if isinstance(X, str | Path) else frame_of(X)
         missing = [name for name in self.columns if name not in frame]
@@ -93,7 +99,8 @@ class Compressed:
             raise EspalierError(
                 f"predict: column {missing[0]!r} is missing; needed: {', '.join(self.columns)}"
             )
-        return run_onnx(session(self.model), numeric(frame[list(self.columns)]).numpy())
+        read = frame_of(frame[list(self.columns)], "predict")
+        return run_onnx(session(self.model), numeric(read).numpy())
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.onnx` and `report.json`, each whole or not at all; return the folder.
@@ -179,11 +186,22 @@ def compress_model(
 
 
 def _projected(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read the columns of a Parquet file that are asked for, where it has them."""
+    """Read a table: of a Parquet file the columns that are asked for, where it has them."""
+    from pyarrow import ArrowException
     from pyarrow.parquet import read_schema
 
-    held = set(read_schema(present(path)).names)
-    return read_frame(path, [name for name in columns if name in held])
+    if not path.is_file():
+        raise EspalierError(f"predict: no file {path}")
+    if path.suffix.lower() != ".parquet":
+        try:
+            return read_file(path, str(path), ()).frame.rename(columns=str)
+        except EspalierError as error:
+            raise EspalierError(f"predict: {str(error).removeprefix('source.uri: ')}") from error
+    try:
+        held = set(read_schema(path).names)
+        return read_frame(path, [name for name in columns if name in held])
+    except ArrowException as error:
+        raise EspalierError(f"predict: {path} is not a readable Parquet file: {error}") from error
 
 
 def _plan(frame: pd.DataFrame, shape: tuple[int, ...] | None) -> NumericPlan:

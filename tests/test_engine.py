@@ -85,6 +85,30 @@ def test_of_a_parquet_file_only_the_columns_that_are_read_are_loaded(small, rows
     assert asked == list(small.columns)
 
 
+def test_rows_of_a_csv_file_are_answered_too(small, rows, tmp_path):
+    frame = pd.DataFrame(rows[0], columns=[f"x{i}" for i in range(10)])
+    frame.to_csv(tmp_path / "rows.csv", index=False, float_format="%.9g")
+    np.testing.assert_allclose(small.predict(str(tmp_path / "rows.csv")), small.predict(frame), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.parquet", "x3,x7", "predict: .*rows.parquet is not a readable Parquet file"),
+        ("rows.txt", "x3,x7", "predict: .*rows.txt ends in none of .csv"),
+        ("rows.csv", "", "predict: .*rows.csv is empty"),
+        ("rows.csv", ",".join(f"x{i}" for i in range(10)) + "\n" + ",".join("a" * 10), "is not numeric"),
+        ("rows.csv", "x3\n1", "predict: column '.*' is missing"),
+    ],
+)
+def test_a_file_that_cannot_be_answered_is_one_line(small, tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(EspalierError, match=message):
+        small.predict(tmp_path / name)
+    with pytest.raises(EspalierError, match="predict: no file"):
+        small.predict(tmp_path / "none.csv")
+
+
 def test_the_network_that_came_in_is_not_changed(network, rows):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     compress_model(network, *rows, Budget(max_metric_drop=0.1), finetune=QUICK)
@@ -221,6 +245,7 @@ def test_lists_and_a_budget_by_keys_are_what_arrays_and_a_budget_are(network, ro
 def test_a_budget_that_is_none_is_refused(network, rows, budget, message):
     with pytest.raises(EspalierError, match=message):
         compress_model(network, *rows, budget, finetune=QUICK)
+
 
 def test_a_network_of_nan_is_one_line(rows):
     network = nn.Sequential(nn.Linear(10, 4), nn.ReLU(), nn.Linear(4, 2))
