@@ -45,6 +45,7 @@ from tasks.models.user import UserNetwork
 from tasks.pruning.config import FinetuneConfig
 from tasks.search.candidates import Bench
 from tasks.search.config import BudgetConfig as Budget
+from tasks.search.doubts import doubts
 from tasks.search.meet import Met, meet
 from tasks.search.problem import Problem
 from tasks.search.stated import stated_budget
@@ -182,7 +183,8 @@ def compress_model(
         problem = Problem(graph, plan, rows[0], codes[0], rows[1], codes[1], kind, seed, train, finetune)
         form = quantise or AutoQuantisation(method="auto")
         found = meet(Bench(problem, timed=wanted.counts_time, quantise=form), wanted)
-    return Compressed(found.best.graph, found.best.model, _report(found, wanted, plan))
+    doubted = doubts(task, kind, codes[0], found.reference.metric)
+    return Compressed(found.best.graph, found.best.model, _report(found, wanted, plan, doubted))
 
 
 def _projected(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -224,10 +226,11 @@ def _graph(
     return Graph(plan.names, preprocess(plan), reducer, wrapped, head, task, labels).eval()
 
 
-def _report(found: Met, budget: Budget, plan: NumericPlan) -> dict[str, Any]:
-    kept = found.best.graph.columns
+def _report(found: Met, budget: Budget, plan: NumericPlan, doubted: Sequence[str]) -> dict[str, Any]:
+    kept, told = found.best.graph.columns, summary(found, budget, len(plan.names))
     return {
-        **summary(found, budget, len(plan.names)),
+        **told,
+        "notes": [*doubted, *told["notes"]],
         "columns": list(kept),
         "columns_dropped": [name for name in plan.names if name not in set(kept)],
     }

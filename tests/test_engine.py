@@ -140,6 +140,26 @@ def test_a_regression_is_told_by_its_one_output(rows):
     assert found.predict(X).shape == (500,)
 
 
+@pytest.mark.parametrize(
+    ("y", "task", "said"),
+    [
+        (lambda X: np.arange(500) % 10, "auto", ["y has 10 values, all whole", "worse than the mean of y"]),
+        (lambda X: np.arange(500) % 10, "regression", ["worse than the mean of y"]),
+        (lambda X: X[:, 0], "auto", []),
+    ],
+)
+def test_what_speaks_against_a_regression_is_noted(rows, y, task, said):
+    network = nn.Linear(10, 1)
+    with torch.no_grad():
+        network.weight.copy_(torch.eye(10)[:1])
+        network.bias.zero_()
+    budget = Budget(max_metric_drop=0.9, max_seconds=1)
+    found = compress_model(network, rows[0], y(rows[0]), budget, task=task, finetune=FinetuneConfig(epochs=1))
+    notes = [note for note in found.report["notes"] if "values, all whole" in note or "the mean of y" in note]
+    assert len(notes) == len(said)
+    assert all(words in note for words, note in zip(said, notes, strict=True))
+
+
 def test_a_grid_keeps_its_convolutions(rows):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv1d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2))
