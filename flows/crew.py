@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from flows.processes import Processes
 from tasks import pipeline
 from tasks.errors import EspalierError
 from tasks.process import COPIES, preload, work
@@ -125,7 +127,7 @@ class Crew:
         if self.config.runner == "threads":
             return ThreadPoolTaskRunner(max_workers=workers)
         if self.config.runner == "processes":
-            return _Copies(max_workers=workers, initializer=work)
+            return _Apart(max_workers=workers, initializer=work)
         return _dask(workers)
 
     def known(self, job: Job) -> Trials:
@@ -150,24 +152,17 @@ class Crew:
         """Tell workers that do not see the file `Stop` to begin nothing more."""
 
 
-class _Copies(ProcessPoolTaskRunner):
-    """Prefect's runner, with processes that start as copies of the one that `preload` began."""
+class _Apart(ProcessPoolTaskRunner):
+    """Prefect's runner, with `Processes` that start as copies of the one that `preload` began, if any."""
 
     def __enter__(self) -> Self:
         super().__enter__()
-        if COPIES:
-            self._executor = _started_as_copies(self._executor)
+        pool: Any = self._executor  # has not started a process yet
+        context = multiprocessing.get_context("forkserver" if COPIES else "spawn")
+        start = partial(ProcessPoolExecutor, 1, context, pool._initializer, pool._initargs)
+        apart: Any = Processes(self._max_workers, start)
+        self._executor = apart
         return self
-
-
-def _started_as_copies(pool: Any) -> ProcessPoolExecutor:
-    """Return a pool like one that has not started a process yet, but for how it starts them."""
-    return ProcessPoolExecutor(
-        pool._max_workers,
-        multiprocessing.get_context("forkserver"),
-        pool._initializer,
-        pool._initargs,
-    )
 
 
 def named(task: Task[Any, Any], job: Job) -> Task[Any, Any]:

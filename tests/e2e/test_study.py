@@ -118,6 +118,45 @@ def test_a_candidate_that_cannot_be_is_recorded_and_the_others_go_on(project):
     assert "components" in str(failed[0]["failures"])
 
 
+KILLER = """import math, os, signal
+
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.layer = nn.Linear(inputs, outputs)
+
+    def forward(self, x):
+        if self.layer.in_features == 16:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.layer(x.flatten(1))
+
+
+def build(input_shape, outputs):
+    return Net(math.prod(input_shape), outputs)
+"""
+
+
+def test_a_candidate_that_kills_its_worker_fails_alone(project):
+    (project.root / "nets" / "killer.py").write_text(KILLER)
+    settings = [
+        "model.method=user",
+        "model.builder=nets.killer:build",
+        "prune.method=none",
+        "study.space={reduce.columns.components: [16, 20, 24, 32]}",
+    ]
+    study(project, *settings)
+    report = json.loads((project.root / "reports" / "study.json").read_text())
+    failures = {
+        each["overrides"].get("reduce.columns.components"): each["failures"] for each in report["candidates"]
+    }
+    assert "its worker was lost 3 times" in str(failures.pop(16))
+    assert len(failures) == 3
+    assert not any(failures.values())
+
+
 def test_apply_without_a_study_and_of_an_unknown_id_say_what_to_do(project):
     ended = project.espalier("study", "--apply", "knee", check=False)
     assert ended.returncode == 1

@@ -1,16 +1,22 @@
+import multiprocessing
 import signal
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from flows.crew import Crew as RealCrew
 from flows.crew import Job, Stop
+from flows.processes import Processes
 from flows.study import _Search
 from flows.workers import _lost, computed, watched
 from tasks.config import Params
+from tasks.process import COPIES
 from tasks.study.candidates import Candidate
+from tasks.study.config import StudyConfig
 from tasks.study.summary import summarise
+from tests.flows.worked import worked
 from tests.study.made import scored
 
 
@@ -95,3 +101,47 @@ def test_where_ctrl_c_is_ignored_it_stays_so(ignored):
 def test_every_candidate_gets_all_seeds():
     params = Params.model_validate({"train": {"seed": 7}, "study": {"seeds": 3}})
     assert _Search(Path(), params)._job(Candidate("c", "all", "", {})).seeds == (7, 8, 9)
+
+
+def one_process():
+    return ProcessPoolExecutor(1, multiprocessing.get_context("forkserver" if COPIES else "spawn"))
+
+
+class Processed(Crew):
+    """Two processes of the kind that runner `processes` has, without Prefect."""
+
+    def __init__(self, begun):
+        self.begun = begun
+
+    @contextmanager
+    def at_work(self):
+        with Processes(2, one_process) as pool:
+            yield pool
+
+    def submit(self, runner, job, stop):
+        return runner.submit(worked, job.id, job.seeds, self.begun)
+
+
+def test_a_candidate_that_kills_its_worker_takes_no_other_one_with_it(stop, tmp_path):
+    jobs = [Job(name, "grid", name, {}, (0, 1)) for name in ("killer", *"abcdef")]
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    with watched() as ctrl_c:
+        found = computed(Processed(begun), jobs, stop, ctrl_c, lambda job, trials: None)
+    assert list(found) == [job.id for job in jobs]
+    assert "its worker was lost 3 times" in found.pop("killer")[0]["reason"]
+    assert all([trial["seed"] for trial in trials] == [0, 1] for trials in found.values())
+    times = {path.name: len(path.read_text().splitlines()) for path in begun.iterdir()}
+    assert times == {"killer": 3, **dict.fromkeys("abcdef", 1)}
+
+
+def test_processes_are_as_many_as_asked_for_and_kept_for_the_next_call(tmp_path):
+    with Processes(2, one_process) as pool:
+        calls = [pool.submit(worked, str(name), [0], tmp_path) for name in range(12)]
+        assert len({call.result()[0]["worker"] for call in calls}) <= 2
+
+
+def test_the_runner_of_processes_has_such_a_pool():
+    crew = RealCrew(Path(), StudyConfig(runner="processes", workers=2))
+    with crew.at_work() as runner:
+        assert isinstance(runner._executor, Processes)
