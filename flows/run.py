@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.session import ready, server, stoppable
-from flows.terminal import log_to_terminal, option_c
+from flows.terminal import addresses, log_to_terminal, option_c
 
 if TYPE_CHECKING:
     from flows.compress import Compressed
@@ -86,11 +86,14 @@ def _compress(root: Path, settings: Sequence[str], embedded: EmbeddedServer | No
 
 def _told(params: Params, result: Compressed, root: Path, started_in: Path) -> Iterator[str]:
     from tasks.result import result_text
+    from tasks.tracking.links import how_to_open
 
     yield f"\n{result_text(root)}\n"
     yield f"Report      {os.path.relpath(root / 'reports' / 'report.html', started_in)}"
-    known = " (already recorded)" if result.recorded.existing else ""
-    yield f"MLflow      run {result.recorded.run_id}{known}"
+    recorded = result.recorded
+    known = " (already recorded)" if recorded.existing else ""
+    yield f"MLflow      run {recorded.run_id}{known}"
+    yield from addresses({"page": recorded.url, "compare": recorded.views["compare"]}, how_to_open(root))
     registered = result.registered
     named = f"{registered.name} version {registered.version}" if registered else "not registered"
     yield f"Model       {named}"

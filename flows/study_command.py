@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.terminal import option_c
+from flows.terminal import addresses, option_c
 from tasks.errors import EspalierError
 from tasks.files import read_json
 
@@ -22,7 +22,7 @@ _MOST = 12
 
 
 def tell(root: Path, found: Studied, started_in: Path, say: Callable[[str], object]) -> None:
-    """Print the front, what can be picked, the verdicts and where everything is.
+    """Print the front, what can be picked, the verdicts and where everything is, MLflow's pages too.
 
     Parameters
     ----------
@@ -33,7 +33,9 @@ def tell(root: Path, found: Studied, started_in: Path, say: Callable[[str], obje
     say : callable
         Takes each line.
     """
-    standing = found.summary.standing
+    from tasks.tracking.links import how_to_open
+
+    standing, recorded = found.summary.standing, found.recorded
     front = found.summary.front
     say("")
     say(f"{'front, by validation rows':36} {'metric':>8} {'bytes':>9} {'us':>7}  {'id':8}")
@@ -54,8 +56,10 @@ def tell(root: Path, found: Studied, started_in: Path, say: Callable[[str], obje
         say(f"{found.stopped}; run again to go on")
     say("")
     say(f"Report      {os.path.relpath(found.summary.files[0], started_in)}")
-    known = " (already recorded)" if found.recorded.existing else ""
-    say(f"MLflow      {found.recorded.views['front']}{known}")
+    known = " (already recorded)" if recorded.existing else ""
+    say(f"MLflow      run {recorded.run_id}{known}")
+    for line in addresses({"page": recorded.url, **recorded.views}, how_to_open(root)):
+        say(line)
     where = option_c(os.path.relpath(root, started_in))
     say(f"Next        espalier study{where} --apply {' | '.join(standing.picks)} | ID")
 

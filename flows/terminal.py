@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator, Mapping
 
-__all__ = ["log_to_terminal", "option_c", "quiet_dvc"]
+__all__ = ["addresses", "log_to_terminal", "option_c", "quiet_dvc"]
 
 
 class _Lines(logging.Formatter):
@@ -35,3 +36,19 @@ def quiet_dvc() -> None:
 def option_c(folder: str) -> str:
     """Return what a suggested command needs to find the workspace again; nothing in its own folder."""
     return "" if folder == "." else f" -C {folder}"
+
+
+def addresses(pages: Mapping[str, str], opens: str) -> Iterator[str]:
+    """Yield a line for each page, whole, to be clicked or copied; then what makes them open.
+
+    Parameters
+    ----------
+    pages : mapping
+        Addresses by what they are called, in up to nine letters.
+    opens : str
+        Of `how_to_open`; empty where they do.
+    """
+    for name, page in pages.items():
+        yield f"  {name:9} {page}"
+    if opens:
+        yield f"({opens})"

@@ -215,7 +215,8 @@ def show_study(summary: Summary, recorded: RecordedStudy) -> None:
     ]
     create_table_artifact(front, key="front", description="No other candidate is better in every objective")
     create_markdown_artifact("\n".join(f"- {text}" for text in summary.verdicts), key="verdicts")
-    create_link_artifact(recorded.views["front"], link_text="MLflow: front", key="mlflow-front")
+    for name, page in recorded.views.items():
+        create_link_artifact(page, link_text=f"MLflow: {name}", key=f"mlflow-{name}")
     create_link_artifact(summary.files[0].as_uri(), link_text="Report", key="study-report")
 
 

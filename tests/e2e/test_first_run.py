@@ -48,15 +48,20 @@ def test_nothing_is_written_in_the_home_directory(first):
     assert list(first[1].rglob("*")) == []
 
 
-def test_what_is_shown_is_plain_and_fits_eighty_columns(first):
+def test_what_is_shown_is_plain_and_but_for_addresses_fits_eighty_columns(first):
     assert "\x1b" not in first[2]
-    assert max(map(len, first[2].splitlines())) <= 80
+    assert max(len(line) for line in first[2].splitlines() if "http://" not in line) <= 80
 
 
 def test_the_last_lines_say_where_everything_is(first):
-    report, mlflow, model, look, more = first[2].splitlines()[-5:]
+    report, mlflow, page, compared, opens, model, look, more = first[2].splitlines()[-8:]
     assert report == "Report      reports/report.html"
     assert mlflow.startswith("MLflow      run ")
+    run = mlflow.split()[-1]
+    assert page.startswith("  page      http://127.0.0.1:5000/#/experiments/")
+    assert f"/runs/{run}?" in page
+    assert compared.startswith("  compare   http://127.0.0.1:5000/#/compare-runs?")
+    assert opens.startswith("(opens while `espalier ui` runs")
     assert model == "Model       espalier-digits version 1"
     assert look == "Next        espalier ui"
     assert more.strip() == "espalier run --set prune.amount=0.9"

@@ -52,6 +52,8 @@ def test_runners_agree_a_second_run_computes_nothing_and_a_pick_gives_the_same_n
     assert "front, by validation rows" in said
     front = said.partition("front, by")[2].partition("Report")[0]
     assert max(map(len, front.splitlines())) <= 80
+    pages = {line.split()[0] for line in said.splitlines() if "http://" in line}
+    assert pages == {"page", "table", "front", "compare", "report"}
     first = figures(project)
     nodes = sorted(path.name for path in (project.root / ".espalier" / "study" / "nodes").iterdir())
     assert "(already recorded)" in study(project).stdout
