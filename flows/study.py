@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,16 +131,16 @@ class _Search:
         return self.trials
 
     def _rounds(self, proposals: Proposals, crew: Crew, stop: Stop, ctrl_c: CtrlC, began: float) -> None:
-        while not stop.asked:
-            batch = proposals.batch()
-            if not batch:
+        while batch := proposals.batch():
+            if stop.asked:
+                self.stopped = f"{stop.why}: later rounds were not tried"
                 return
             jobs = [self._job(one) for one in batch]
             found = computed(crew, jobs, stop, ctrl_c, _told, self._deadline(began))
             self.trials += [trial for trials in found.values() for trial in trials]
             proposals.tell(trial for trials in found.values() for trial in trials)
-            if left := len(jobs) - len(found):
-                self.stopped = f"{stop.why or 'stopped'}: {left} candidates were not tried"
+            if missing := _missing(jobs, found):
+                self.stopped = f"{stop.why or 'stopped'}: {missing}"
                 return
 
     def _deadline(self, began: float) -> float | None:
@@ -161,6 +161,14 @@ class _Search:
             "stopped": self.stopped,
             "notes": list(self.notes),
         }
+
+
+def _missing(jobs: Sequence[Job], found: Mapping[str, Trials]) -> str:
+    """Say what a round lacks; nothing where it is whole."""
+    left = sum(job.id not in found for job in jobs)
+    short = sum(len(job.seeds) - len(found[job.id]) for job in jobs if job.id in found)
+    told = ((left, "candidates were not tried"), (short, "trials of candidates are missing"))
+    return ", ".join(f"{count} {what}" for count, what in told if count)
 
 
 def _told(job: Job, trials: Trials) -> None:

@@ -103,6 +103,51 @@ def test_every_candidate_gets_all_seeds():
     assert _Search(Path(), params)._job(Candidate("c", "all", "", {})).seeds == (7, 8, 9)
 
 
+class Halfway(Crew):
+    """Workers that have `count` of a candidate's trials; Ctrl-C is pressed meanwhile."""
+
+    def __init__(self, **count):
+        self.count = count
+
+    def submit(self, runner, job, stop):
+        future = Future()
+        future.set_result([{"seed": seed} for seed in job.seeds[: self.count.get(job.id)]])
+        return future
+
+
+class Rounds:
+    """Proposals of as many rounds as named."""
+
+    notes = ()
+
+    def __init__(self, *rounds):
+        self.rounds = iter([[Candidate(name, "all", name, {}) for name in names] for names in rounds])
+
+    def batch(self):
+        return next(self.rounds, [])
+
+    def tell(self, results):
+        list(results)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "count", "said"),
+    [
+        (["abc", "def"], {"b": 1, "c": 0}, "1 candidates were not tried, 2 trials of candidates are missing"),
+        (["abc"], {"c": 1}, "2 trials of candidates are missing"),
+        (["abc", "def"], {}, "later rounds were not tried"),
+        (["abc"], {}, ""),
+    ],
+)
+def test_a_study_that_is_stopped_says_what_it_lacks(stop, monkeypatch, rounds, count, said):
+    monkeypatch.setattr("flows.study._told", lambda job, trials: None)
+    search = _Search(Path(), Params.model_validate({"study": {"seeds": 3}}))
+    with watched() as ctrl_c:
+        signal.raise_signal(signal.SIGINT)
+        search._rounds(Rounds(*rounds), Halfway(**count), stop, ctrl_c, 0.0)
+    assert search.stopped == (said and f"stopped by Ctrl-C: {said}")
+
+
 def one_process():
     return ProcessPoolExecutor(1, multiprocessing.get_context("forkserver" if COPIES else "spawn"))
 
