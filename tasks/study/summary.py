@@ -170,7 +170,7 @@ def _sources(results: Sequence[Trial], base: Mapping[str, Any]) -> dict[str, Any
 def write_study(
     root: Path, results: Sequence[Trial], params: Params, facts: Mapping[str, Any] | None = None
 ) -> Summary:
-    """Write reports/study.html, study.json, study.parquet and study-*.png of a workspace.
+    """Write reports/study.html, study.json, study.parquet and study-*.png of a workspace, and no older ones.
 
     Parameters
     ----------
@@ -195,4 +195,6 @@ def write_study(
     write_frame(table, frame(summary))
     for path, picture in drawn.items():
         write_bytes(path, picture)
+    for path in set(folder.glob("study-*.png")) - drawn.keys():
+        path.unlink()
     return replace(summary, files=(page, data, table, *drawn))

@@ -8,7 +8,7 @@ import pytest
 from tasks.config import Params
 from tasks.study.summary import write_study
 from tasks.study.tables import document, frame
-from tests.study.made import failed
+from tests.study.made import failed, scored
 from tests.study.made_study import study_results, summary
 
 
@@ -88,3 +88,10 @@ def test_nothing_finished_still_makes_a_summary():
     assert found.front == []
     assert found.verdicts == ()
     assert found.pick("knee") is None
+
+
+def test_pictures_of_an_earlier_study_do_not_stay(tmp_path):
+    write_study(tmp_path, study_results(), Params())
+    later = write_study(tmp_path, [scored("one")], Params())
+    drawn = {path.name for path in later.files if path.suffix == ".png"}
+    assert {path.name for path in (tmp_path / "reports").glob("study-*.png")} == drawn
