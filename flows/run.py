@@ -35,6 +35,7 @@ def run(root: Path, settings: Sequence[str], started_in: Path, say: Callable[[st
     from tasks.config import load_params
 
     params = load_params(root, settings)
+    _check_study(params, settings)
     log_to_terminal()
     with stoppable(), server() as embedded:
         result = _compress(root, settings, embedded)
@@ -59,6 +60,7 @@ def dry_run(root: Path, settings: Sequence[str], say: Callable[[str], object]) -
 
     text, params = resolve(root, settings)
     _check_builder(params, root)
+    _check_study(params, settings)
     resolved = params.model_dump(mode="json", by_alias=True)
     YAML().dump(resolved, sys.stdout)
     say("")
@@ -66,6 +68,14 @@ def dry_run(root: Path, settings: Sequence[str], say: Callable[[str], object]) -
     raw = YAML(typ="safe").load(text)
     for name, reasons in versioning.plan(root, raw, source_changes=source).items():
         say(f"{name:10} " + (f"would run: {'; '.join(reasons)}" if reasons else "up to date"))
+
+
+def _check_study(params: Params, settings: Sequence[str]) -> None:
+    """Refuse a section `study` that is about to be written and that no study could go by."""
+    if any(setting.strip().startswith("study") for setting in settings):
+        from tasks.study.checks import check_study
+
+        check_study(params)
 
 
 def _check_builder(params: Params, root: Path) -> None:

@@ -86,8 +86,9 @@ def study(
         study_command.clean(root, typer.echo)
         return
     from tasks.config import load_params
+    from tasks.study.checks import check_study
 
-    load_params(root, wanted)
+    check_study(load_params(root, wanted))
     log_to_terminal()
     with server() as embedded:
         found = _study(root, wanted, embedded)

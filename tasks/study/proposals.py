@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from tasks.config import Params
-from tasks.errors import ConfigError, Problem
-from tasks.metrics.table import METRICS, headline, metrics_of
+from tasks.metrics.table import headline
 from tasks.search.sampling import Method, Sampler
 from tasks.study.ablation import ARMS, Halves, default_space
 from tasks.study.candidates import Candidate, candidate
+from tasks.study.checks import check_metrics
 from tasks.study.facts import Facts
 from tasks.study.naming import shown
-from tasks.study.objectives import HEADLINE, objective
+from tasks.study.objectives import objective
 from tasks.study.overrides import Overrides
 from tasks.study.rivals import early_rivals, small_dense
 from tasks.study.space import Space
@@ -70,7 +70,7 @@ class Proposals:
         self._results: dict[str, list[Result]] = {}
         self._waiting: list[tuple[int, str]] = []
         self.notes: list[str] = []
-        _check_metrics(params, facts)
+        check_metrics(params, facts.task)
         self._rounds = self._all_rounds()
 
     @property
@@ -274,17 +274,3 @@ class Proposals:
 
 def _found(candidates: Iterable[Candidate | None]) -> list[Candidate]:
     return [one for one in candidates if one is not None]
-
-
-def _check_metrics(params: Params, facts: Facts) -> None:
-    """Refuse objectives and constraints by a metric of the other task."""
-    known = [metric.name for metric in metrics_of(facts.task)]
-    places = [(f"study.objectives.{place}", name) for place, name in enumerate(params.study.objectives)]
-    places += [(f"study.constraints.{name}", name) for name in params.study.constraints]
-    problems = [
-        Problem(path, name, f"is no metric for {facts.task}", f"valid here: {HEADLINE}, {', '.join(known)}")
-        for path, name in places
-        if name in METRICS and name not in known
-    ]
-    if problems:
-        raise ConfigError(problems)

@@ -69,6 +69,15 @@ def test_a_wrong_setting_is_one_list_exit_code_two_and_writes_nothing(root):
     assert [path.name for path in root.iterdir()] == ["params.yaml"]
 
 
+@pytest.mark.parametrize("command", ["study", "run", "run --dry-run"])
+def test_a_space_that_no_study_could_go_by_is_refused_before_it_is_written(root, command):
+    before = (root / "params.yaml").read_text()
+    ended = espalier(root, *command.split(), "--set", "study.space={train.seed: [1, 2]}")
+    assert ended.returncode == 2
+    assert "study.space.train.seed: cannot vary" in ended.stderr
+    assert (root / "params.yaml").read_text() == before
+
+
 def test_the_version_is_that_of_the_package(tmp_path):
     ended = espalier(tmp_path, "--version")
     assert (ended.returncode, ended.stdout) == (0, f"espalier {version('espalier')}\n")
