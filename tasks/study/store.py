@@ -3,6 +3,7 @@
     nodes/KEY/       result of a stage: its files and node.json; there whole, or not at all
     files/HASH       the larger of those files, each once: nodes hold hard links to them
     trials/KEY.json  a trial that ended
+    latencies/KEY.json  how fast the candidates of a study were, all timed in one sitting
     work/KEY/        the sandbox of a node under way, with its checkpoints
     locks/           one file a node, one a seed, and one of the study
 
@@ -161,6 +162,19 @@ class Store:
         """Return all trials that ended, of any study, by key."""
         return [read_json(path) for path in sorted((self.folder / "trials").glob("*.json"))]
 
+    def latencies(self, key: str) -> dict[str, float] | None:
+        """Return microseconds by candidate, as one sitting left them."""
+        path = self._latencies(key)
+        found: dict[str, float] | None = read_json(path)["us"] if path.exists() else None
+        return found
+
+    def keep_latencies(self, key: str, us: Mapping[str, float], trials: Sequence[str]) -> None:
+        """Keep what a sitting came to, as long as the trials that were timed are kept."""
+        write_json(self._latencies(key), {"us": us, "trials": trials})
+
+    def _latencies(self, key: str) -> Path:
+        return self.folder / "latencies" / f"{key}.json"
+
     def _trial(self, key: str) -> Path:
         return self.folder / "trials" / f"{key}.json"
 
@@ -186,6 +200,7 @@ class Store:
             for path in (self.folder / "trials").glob("*.json"):
                 if keep is not None and path.stem not in keep:
                     path.unlink()
+            self._forget_latencies()
             used = {key for trial in self.trials() for key in trial["nodes"].values()}
             _remove(self.folder / "nodes", used)
             _remove(self.folder / "locks", {*used, _STUDY})
@@ -194,6 +209,12 @@ class Store:
                 if file.stat().st_nlink == 1:
                     file.unlink()
             return before - self.size()
+
+    def _forget_latencies(self) -> None:
+        """Remove those of a sitting that timed a trial which is gone."""
+        for path in (self.folder / "latencies").glob("*.json"):
+            if not all(self._trial(key).exists() for key in read_json(path)["trials"]):
+                path.unlink()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -82,8 +82,9 @@ class Study:
 
     @cached_property
     def identity(self) -> str:
-        """Hex SHA-256 of what was compared by what; clocks left out."""
+        """Hex SHA-256 of what was compared by what, and how it was timed; what clocks showed is left out."""
         asked = self.params.study.model_dump(mode="json", include={"name", "objectives", "constraints"})
+        asked |= self.params.measure.model_dump(mode="json", include={"threads", "repeats"})
         trials = sorted(
             (str(trial["key"]), str(trial["status"])) for row in self.standing.rows for trial in row.trials
         )

@@ -54,6 +54,12 @@ def test_latencies_measured_anew_make_no_other_study(workspace: Path, params: Pa
     assert _record(workspace, slower, lock).run_id == first.run_id
 
 
+@pytest.mark.parametrize("measure", [{"repeats": 7}, {"threads": 2}])
+def test_latencies_measured_otherwise_make_another_study(params: Params, measure: dict[str, int]) -> None:
+    another = params.model_copy(update={"measure": params.measure.model_copy(update=measure)})
+    assert synthetic.study(another).identity != synthetic.study(params).identity
+
+
 def test_another_candidate_makes_another_study_with_views_of_its_own(
     workspace: Path, params: Params, lock: Lock
 ) -> None:
