@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -27,14 +27,27 @@ POINTS = """() => {
 }"""
 
 
+DRAWN = "performance.getEntriesByName('espalier-drawn').length > 0"
+PHONE = 375  # pixels across
+LIGHTNESS = """name => {
+  const [r, g, b] = getComputedStyle(document.body)[name].match(/[\\d.]+/g).map(Number);
+  return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
+}"""
+
+
 @pytest.fixture(scope="module")
-def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "study.html"
     path.write_text(render(summary()), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, address: str) -> Iterator[Page]:
     page, errors = page_of(browser), []
     page.on("pageerror", lambda error: errors.append(error))
-    page.goto(path.as_uri())
-    page.wait_for_function("performance.getEntriesByName('espalier-drawn').length > 0")
+    page.goto(address)
+    page.wait_for_function(DRAWN)
     yield page
     page.context.close()
     assert errors == []
@@ -116,3 +129,22 @@ def test_every_chart_is_drawn(page: Page) -> None:
         assert chart.locator("svg circle").count() > 0
     assert page.locator("#chart-curves svg path[stroke-width]").count() > 0
     assert "NaN" not in page.content().partition("<main>")[2].partition("</main>")[0].replace("NaN in", "")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_sticks_out_in_the_light_and_in_the_dark(
+    browser: Browser, address: str, scheme: Literal["light", "dark"]
+) -> None:
+    page, errors = page_of(browser), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.set_viewport_size({"width": PHONE, "height": 700})
+    page.emulate_media(color_scheme=scheme)
+    page.goto(address)
+    page.wait_for_function(DRAWN)
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth") == PHONE
+    text, ground = (page.evaluate(LIGHTNESS, name) for name in ("color", "backgroundColor"))
+    assert (text > 0.7, ground < 0.3) == (scheme == "dark",) * 2
+    assert abs(text - ground) > 0.6
+    page.context.close()
+    assert errors == []
