@@ -161,7 +161,7 @@ class StudyConfig(Section):
         {}, description="what a candidate must keep, as in {bytes: {max: 50000}, metric: {min: 0.9}}"
     )
     seconds: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="no candidate starts after so many seconds; null: all do"
+        None, gt=0, allow_inf_nan=False, description="no trial starts after so many seconds; null: all do"
     )
     rivals: bool = Field(
         True,
