@@ -158,7 +158,7 @@ class _Work:
         counts: dict[str, Any] = {"rows": scored + quarantined, "scored": scored, "quarantined": quarantined}
         compared = self._close_shadow(log, job)
         output.finish({**facts, **counts})
-        where = str(output.quarantine) if quarantined else None
+        where = str(output.quarantine.path) if quarantined else None
         seconds = time.monotonic() - began
         return Scored(**facts, **counts, quarantine=where, resumed=resumed, seconds=seconds, shadow=compared)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import EspalierError
-from tasks.scoring.chunks import ASIDE
+from tasks.scoring.quarantine import Quarantine, noted, publish
 from tasks.scoring.staging import Staging
 
-__all__ = ["RECEIPT", "FileOutput", "Output", "store_aside", "write_aside"]
+__all__ = ["RECEIPT", "FileOutput", "Output", "store_aside"]
 
 RECEIPT = "espalier.batch"
 ANSWERS, SET_ASIDE = "answers", "aside"
@@ -26,7 +25,7 @@ GROUP = 131_072
 class Output(Protocol):
     """Takes the answers of a batch, chunk by chunk, each once."""
 
-    quarantine: Path
+    quarantine: Quarantine
 
     def receipt(self, batch: str) -> dict[str, Any] | None:
         """Return what was noted when this batch was finished; None when it was not."""
@@ -60,28 +59,30 @@ class FileOutput:
 
     Parameters
     ----------
-    path, quarantine : Path
+    path : Path
+    quarantine : Quarantine
     staging : Staging
         Beside it, on the same disk.
     """
 
-    def __init__(self, path: Path, quarantine: Path, staging: Staging) -> None:
+    def __init__(self, path: Path, quarantine: Quarantine, staging: Staging) -> None:
         self.path, self.quarantine, self.staging = path, quarantine, staging
         self._writer: Any = None
         self._pending: list[pa.Table] = []
 
     def receipt(self, batch: str) -> dict[str, Any] | None:
         """Return what the file says of its batch, when it is this one."""
-        found = _noted(self.path)
+        found = noted(self.path, RECEIPT)
         return found if found is not None and found.get("batch") == batch else None
 
     def begin(self, job: Mapping[str, Any], schema: pa.Schema, *, anew: bool) -> tuple[int, int]:
         """Refuse to replace a file unless `anew`; go on with what a killed run had."""
         if self.path.exists() and not anew:
             raise EspalierError(
-                f"{self.staging.shown} is there already{_whose(_noted(self.path))}; --anew replaces it, "
-                "or choose another --to"
+                f"{self.staging.shown} is there already{_whose(noted(self.path, RECEIPT))}; "
+                "--anew replaces it, or choose another --to"
             )
+        self.quarantine.require()
         self.staging.begin(dict(job))
         self._writer = _writer(self.staging.path("whole.parquet"), schema)
         done, rows = self.staging.finished(ANSWERS, SET_ASIDE), 0
@@ -108,8 +109,8 @@ class FileOutput:
         self._flush()
         self._writer.add_key_value_metadata({RECEIPT: json.dumps(receipt)})
         self._writer.close()
-        write_aside(self.staging, self.quarantine)
-        _publish(self.staging.path("whole.parquet"), self.path)
+        self.quarantine.write(self.staging.tables(SET_ASIDE), receipt)
+        publish(self.staging.path("whole.parquet"), self.path)
         self.staging.discard()
 
     def _append(self, table: pa.Table) -> None:
@@ -143,38 +144,6 @@ def store_aside(staging: Staging, index: int, aside: pa.Table | None) -> None:
         staging.forget(SET_ASIDE, index)
     else:
         staging.store(SET_ASIDE, index, aside)
-
-
-def write_aside(staging: Staging, path: Path) -> None:
-    """Write the quarantined rows of all chunks to a file; where there are none, leave no file there."""
-    if not staging.count(SET_ASIDE):
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_name(f".{path.name}.tmp")
-    with pq.ParquetWriter(whole, ASIDE, store_schema=False) as writer:
-        for table in staging.tables(SET_ASIDE):
-            writer.write_table(table)
-    _publish(whole, path)
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    """Move a file to its place, on the disk before it is there."""
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def _noted(path: Path) -> dict[str, Any] | None:
-    """Return the receipt in a file; None when it is not one of ours."""
-    if not path.exists():
-        return None
-    try:
-        metadata = pq.read_metadata(path).metadata or {}
-        found: dict[str, Any] = json.loads(metadata[RECEIPT.encode()])
-    except (pa.ArrowException, OSError, KeyError, ValueError):
-        return None
-    return found
 
 
 def _whose(receipt: Mapping[str, Any] | None) -> str:

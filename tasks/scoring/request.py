@@ -18,6 +18,7 @@ from tasks.scoring.delimited import DelimitedInput
 from tasks.scoring.inputs import Input, Survey
 from tasks.scoring.outputs import FileOutput, Output
 from tasks.scoring.parquet import ParquetInput
+from tasks.scoring.quarantine import Quarantine
 from tasks.scoring.query import QueryInput
 from tasks.scoring.served import Served
 from tasks.scoring.staging import Staging
@@ -95,6 +96,28 @@ class Request:
             raise EspalierError(f"--quarantine: {self.quarantine} does not end in .parquet")
         if "://" not in self.to and not self.to.endswith(".parquet"):
             raise EspalierError(f"--to: {self.to} does not end in .parquet and is no SQLAlchemy URL")
+        self._require_apart()
+
+    def _require_apart(self) -> None:
+        """Refuse to write where something is read, or two things to one file."""
+        read = None if self.query is not None else self.folder / Path(self.source).expanduser()
+        aside = self.folder / self.quarantine_name("")
+        pairs = (
+            (f"--to: {self.to}", self.file, read, "the file that is read"),
+            (f"quarantine {self.quarantine_name('')}", aside, read, "the file that is read"),
+            (f"quarantine {self.quarantine_name('')}", aside, self.file, "what --to names"),
+        )
+        for told, path, other, what in pairs:
+            if path and other and path.resolve() == other.resolve():
+                raise EspalierError(f"{told} is {what}, which would be lost; choose another file")
+
+    def quarantine_name(self, batch: str) -> str:
+        """Return the file for the rows of a batch that cannot be scored, from `folder`."""
+        if self.quarantine is not None:
+            return self.quarantine
+        if self.file is not None:
+            return str(Path(self.to).with_name(f"{self.file.stem}.quarantine.parquet"))
+        return f"{self.table}.{batch}.quarantine.parquet"
 
     @property
     def file(self) -> Path | None:
@@ -181,20 +204,13 @@ def input_path(request: Request) -> Path | None:
 @contextmanager
 def open_output(request: Request, staging: Staging, batch: str) -> Iterator[Output]:
     """Open where a batch goes to, for a block."""
-    quarantine = _quarantine(request, batch)
+    name = request.quarantine_name(batch)
+    quarantine = Quarantine(request.folder / name, name, batch, request.anew)
     if request.file is not None:
         yield FileOutput(request.file, quarantine, staging)
         return
     with opened(request.to, request.folder, make=True) as engine:
         yield TableOutput(engine, str(request.table), quarantine, staging)
-
-
-def _quarantine(request: Request, batch: str) -> Path:
-    if request.quarantine is not None:
-        return request.folder / request.quarantine
-    if request.file is not None:
-        return request.file.with_name(f"{request.file.stem}.quarantine.parquet")
-    return request.folder / f"{request.table}.{batch}.quarantine.parquet"
 
 
 def answer_schema(request: Request, model: Served, survey: Survey) -> pa.Schema:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -36,7 +35,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
 
 from tasks.errors import EspalierError
-from tasks.scoring.outputs import SET_ASIDE, store_aside, write_aside
+from tasks.scoring.outputs import SET_ASIDE, store_aside
+from tasks.scoring.quarantine import Quarantine
 from tasks.scoring.staging import Staging
 
 __all__ = ["TableOutput"]
@@ -74,12 +74,12 @@ class TableOutput:
     ----------
     engine : Engine
     table : str
-    quarantine : Path
+    quarantine : Quarantine
     staging : Staging
         Of this table; keeps quarantined rows until the batch is whole.
     """
 
-    def __init__(self, engine: Engine, table: str, quarantine: Path, staging: Staging) -> None:
+    def __init__(self, engine: Engine, table: str, quarantine: Quarantine, staging: Staging) -> None:
         self.engine, self.name, self.quarantine, self.staging = engine, table, quarantine, staging
         self._table: Table | None = None
         self._batch = ""
@@ -95,6 +95,7 @@ class TableOutput:
 
     def begin(self, job: Mapping[str, Any], schema: pa.Schema, *, anew: bool) -> tuple[int, int]:
         """Refuse to leave another batch unfinished, unless `anew` takes its rows back."""
+        self.quarantine.require()
         _NOTES.create_all(self.engine)
         self._batch, self._table = job["batch"], self._made(schema)
         with self.engine.begin() as connection:
@@ -150,7 +151,7 @@ class TableOutput:
 
     def finish(self, receipt: Mapping[str, Any]) -> None:
         """Put the quarantine in its place, then note that the batch is whole."""
-        write_aside(self.staging, self.quarantine)
+        self.quarantine.write(self.staging.tables(SET_ASIDE), receipt)
         with self.engine.begin() as connection:
             connection.execute(
                 update(BATCHES)

@@ -143,11 +143,79 @@ def test_an_answer_that_is_no_number_is_quarantined(folder, make):
     assert list(pd.read_parquet(folder / "out.parquet")["row_number"]) == [1, 3, 5, 6]
 
 
+def with_bad_rows(folder, name, *rows):
+    cells = people(ROWS)
+    cells.assign(born=cells["born"].where(~cells.index.isin(rows), "never")).to_parquet(folder / name)
+    return name
+
+
 def test_no_quarantine_file_is_left_where_every_row_was_scored(folder, make):
-    (folder / "out.quarantine.parquet").write_bytes(b"of an earlier batch")
-    scored = score_batch(request(folder), make(), silent)
+    model = make()
+    first = score_batch(request(folder, with_bad_rows(folder, "day.parquet", 3)), model, silent)
+    assert Path(first.quarantine).exists()
+    with_bad_rows(folder, "day.parquet")
+    scored = score_batch(request(folder, "day.parquet", anew=True), model, silent)
     assert scored.quarantine is None
     assert not (folder / "out.quarantine.parquet").exists()
+
+
+@pytest.mark.parametrize("bad", [[], [5, 6]])
+@pytest.mark.parametrize("to", [{}, {"to": "sqlite:///out.db", "table": "scores"}])
+def test_quarantined_rows_of_another_batch_are_not_lost_unasked(folder, make, bad, to):
+    model, rejects = make(), folder / "rejects.parquet"
+    with_bad_rows(folder, "monday.parquet", 3)
+    score_batch(request(folder, "monday.parquet", "m.parquet", quarantine=rejects.name), model, silent)
+    first = rejects.read_bytes()
+    second = {"source": with_bad_rows(folder, "tuesday.parquet", *bad), "quarantine": rejects.name, **to}
+    said = r"rejects\.parquet is there already, with rows of monday\.parquet .*--anew replaces it"
+    with pytest.raises(EspalierError, match=said):
+        score_batch(request(folder, **second), model, silent)
+    assert rejects.read_bytes() == first
+    scored = score_batch(request(folder, **second, anew=True), model, silent)
+    assert rejects.exists() == bool(bad)
+    assert scored.quarantined == len(bad)
+
+
+def test_a_file_that_is_no_quarantine_is_not_taken_for_one(folder, make):
+    kept = folder / "out.quarantine.parquet"
+    kept.write_bytes(b"somebody's")
+    with pytest.raises(EspalierError, match=r"quarantine out\.quarantine\.parquet is there already; --anew"):
+        score_batch(request(folder), make(), silent)
+    assert kept.read_bytes() == b"somebody's"
+    assert not (folder / ".out.parquet.scoring").exists()
+
+
+def test_the_same_batch_may_write_its_quarantine_again(folder, make):
+    model = make()
+    with_bad_rows(folder, "day.parquet", 3)
+    for to in ("one.parquet", "two.parquet"):
+        scored = score_batch(request(folder, "day.parquet", to, quarantine="bad.parquet"), model, silent)
+    assert list(pd.read_parquet(scored.quarantine)["row_number"]) == [4]
+
+
+def test_answers_of_the_same_batch_are_not_taken_for_its_quarantine(folder, make):
+    model = make()
+    score_batch(request(folder, to="one.parquet"), model, silent)
+    with pytest.raises(EspalierError, match=r"quarantine one\.parquet is there already; "):
+        score_batch(request(folder, to="two.parquet", quarantine="one.parquet"), model, silent)
+    assert len(pd.read_parquet(folder / "one.parquet")) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"quarantine": "people.parquet"}, "quarantine people.parquet is the file that is read"),
+        ({"quarantine": "./linked/people.parquet"}, "quarantine ./linked/people.parquet is the file that"),
+        ({"quarantine": "out.parquet"}, "quarantine out.parquet is what --to names"),
+        ({"to": "people.parquet", "anew": True}, "--to: people.parquet is the file that is read"),
+        ({"source": "p.quarantine.parquet", "to": "p.parquet"}, "quarantine p.quarantine.parquet is the"),
+    ],
+)
+def test_nothing_is_written_over_what_is_read_or_written(folder, options, said):
+    (folder / "linked").symlink_to(folder)
+    with pytest.raises(EspalierError) as refused:
+        request(folder, **options)
+    assert said in str(refused.value)
 
 
 def test_nothing_but_the_output_is_left(folder, make):
