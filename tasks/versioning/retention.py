@@ -23,7 +23,7 @@ from tasks.layout import Layout
 from tasks.versioning.git import git, top_of
 from tasks.versioning.remotes import default_remote
 from tasks.versioning.repository import busy, opened
-from tasks.versioning.runs import Run, runs
+from tasks.versioning.runs import Run, latest_run, runs
 
 __all__ = ["Store", "forget", "free_objects", "left_worktrees", "needed", "old_runs", "stores", "surplus"]
 
@@ -191,12 +191,19 @@ def _forget_remote(repo: Repo) -> None:
 
 
 def old_runs(root: Path, before: float) -> list[Run]:
-    """Return the recorded runs from before a time, the last one never: the next is compared with it."""
+    """Return the recorded runs from before a time.
+
+    Never the last one, nor the last compression: the next is compared with that.
+    """
     try:
-        held = runs(root)
+        held, last = runs(root), latest_run(root)
     except EspalierError:
         return []  # no repository
-    return [run for run in held[:-1] if float(git(root, "show", "-s", "--format=%ct", run.commit)) <= before]
+    return [run for run in held[:-1] if run != last and _recorded_at(root, run) <= before]
+
+
+def _recorded_at(root: Path, run: Run) -> float:
+    return float(git(root, "show", "-s", "--format=%ct", run.commit))
 
 
 def forget(root: Path, run: Run) -> None:

@@ -313,3 +313,12 @@ def test_outside_of_git_the_folder_itself_says_what_stays(root):
     made(root, "forgotten")
     made(root, "as it stands")
     assert sorted(freed(root)) == ["forgotten", "the first"]
+
+
+def test_the_last_compression_is_never_old_though_studies_came_after_it(root):
+    for number, kind in enumerate(["", "", "study", "study"], start=1):
+        message = "A run\n\nWorkspace: ." + (f"\nKind: {kind}" if kind else "")
+        commit = git(root, "commit-tree", "HEAD^{tree}", "-m", message)
+        git(root, "update-ref", f"refs/espalier/runs/{number}", commit)
+    assert [run.number for run in versioning.old_runs(root, time.time() + 60)] == [1, 3]
+    assert versioning.latest_run(root).number == 2
