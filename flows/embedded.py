@@ -21,7 +21,7 @@ from typing import Self
 from flows.asking import answers, require_welcome
 from tasks.errors import EspalierError
 
-__all__ = ["EmbeddedServer", "free_port", "main"]
+__all__ = ["EmbeddedServer", "end_with_parent", "free_port", "main"]
 
 _GRACE_SECONDS = 10.0
 
@@ -89,7 +89,12 @@ class EmbeddedServer:
         """Leave the server running: it ends with this process, after the last events were sent."""
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """End this process when the other end of its standard input closes, as when the parent is killed."""
+    threading.Thread(target=_wait_and_end, daemon=True).start()
+
+
+def _wait_and_end() -> None:
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE_SECONDS)
@@ -105,7 +110,7 @@ def main() -> None:
     from flows.prefect_server import take_turns
 
     take_turns()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     uvicorn.run(
         "prefect.server.api.server:create_app",
         factory=True,

@@ -3,6 +3,8 @@
 Prefect begins its transactions deferred: SQLite refuses at once ("database is locked") one that has read and
 then writes after another has written. Many runs that begin together get 503 then, and 500 once those that try
 again have filled the pool of connections. A transaction that takes the one writer's place at its start waits.
+
+With `--with-parent` as the first argument it ends with the process that holds its standard input.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+
+from flows.embedded import end_with_parent
 
 __all__ = ["main", "take_turns"]
 
@@ -36,6 +40,9 @@ def main() -> None:
     from prefect.cli import app
 
     take_turns()
+    if sys.argv[1:2] == ["--with-parent"]:
+        del sys.argv[1]
+        end_with_parent()
     sys.argv[1:1] = ["server", "start"]
     app()
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from prefect import Flow
-from prefect import serve as serve_all
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentTriggerTypes, TriggerTypes
 from prefect.flows import load_flow_from_entrypoint
+from prefect.runner import Runner
 from prefect.schedules import Schedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import TypeAdapter, ValidationError
@@ -25,9 +28,9 @@ from ruamel.yaml import YAML
 
 from flows.asking import answers, require_welcome
 from flows.embedded import free_port
-from flows.services import prefect_server, project
+from flows.services import SETTINGS, Service, prefect_server, project
 from flows.stack import read
-from flows.ui import PREFECT_PORT, start_server, stop_server
+from flows.ui import PREFECT_PORT, stop_server
 from tasks.errors import EspalierError
 
 __all__ = ["serve", "stated"]
@@ -51,17 +54,43 @@ def serve(root: Path, say: Callable[[str], object]) -> None:
         raise EspalierError(
             f"{root.name}: the worker of `espalier up` runs these schedules already; `espalier down` stops it"
         )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ |= {**SETTINGS, **os.environ}
     os.environ["PWD"] = str(root)  # where a run works, as of a worker started in the workspace's folder
     deployments = list(stated(project(root) / "prefect.yaml"))
     with _server(root, say):
         for deployment in deployments:
             say(f"{deployment.name:12} {_due(deployment)}")
         with _watch(root, [deployment.name for deployment in deployments]):
-            say(
-                "Ctrl-C stops, and pauses the schedules: nothing becomes due until the next `espalier serve`."
-            )
-            serve_all(*deployments, pause_on_shutdown=True, print_starting_message=False)
+            _run(deployments, say)
         say("stopped; the schedules are paused, and `espalier serve` or `espalier up` resumes them")
+
+
+class _Runner(Runner):
+    """Prefect's, which would leave its loop at SIGTERM without ending what is in it."""
+
+    def __init__(self, ready: Callable[[], object]) -> None:
+        super().__init__(pause_on_shutdown=True)
+        self._ready = ready
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._ready()  # from here on the schedules are paused at the end, however early it comes
+        return self
+
+    def handle_sigterm(self, *_: Any, **__: Any) -> None:
+        """Stop as at Ctrl-C."""
+        signal.raise_signal(signal.SIGINT)
+
+
+def _run(deployments: Sequence[RunnerDeployment], say: Callable[[str], object]) -> None:
+    """Run what becomes due until SIGINT or SIGTERM."""
+    told = "Ctrl-C stops, and pauses the schedules: nothing becomes due until the next `espalier serve`."
+    runner = _Runner(partial(say, told))
+    for deployment in deployments:
+        runner.add_deployment(deployment)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
 
 
 @contextmanager
@@ -75,7 +104,7 @@ def _server(root: Path, say: Callable[[str], object]) -> Iterator[None]:
     """
     url = os.environ.get("PREFECT_API_URL")
     service = prefect_server(url or f"http://127.0.0.1:{free_port(PREFECT_PORT)}/api")
-    process = None if url else start_server(*service.command, quiet=True)
+    process = None if url else _started(service)
     api_url = os.environ.setdefault("PREFECT_API_URL", url or f"{service.shown}/api")
     try:
         until = time.monotonic() + _PATIENCE
@@ -92,6 +121,17 @@ def _server(root: Path, say: Callable[[str], object]) -> Iterator[None]:
     finally:
         if process:
             stop_server(process)
+
+
+def _started(service: Service) -> subprocess.Popen[bytes]:
+    """Start a server that ends with this process, however that ends; Ctrl-C is for this process alone."""
+    module, *words = service.command
+    return subprocess.Popen(
+        [sys.executable, "-m", module, "--with-parent", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 @contextmanager
