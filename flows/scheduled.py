@@ -16,7 +16,7 @@ from prefect.states import Completed
 from flows.alerts import TOLD
 from flows.environment import enter
 from flows.unfinished import noted
-from tasks import pipeline, versioning
+from tasks import lifecycle, pipeline, versioning
 from tasks.config import apply_overrides, load_params
 
 __all__ = ["compress", "study"]
@@ -49,6 +49,7 @@ def compress(root: str = ".", because: str = "", hours: float = 12.0) -> State[A
         if versioning.SOURCE_CHANGED in changes:
             pipeline.announce_data(here)
         if last and not reasons:
+            lifecycle.announce_unheard(here, last)
             return Completed(name="Nothing changed", message=f"as in {last.ref}: {_result(last)}")
         return _compressed(here, reasons, hours * _HOUR)
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ApprovalInput",
     "act",
+    "announce_unheard",
     "as_it_was",
     "ask_person",
     "collect_evidence",
@@ -154,6 +155,18 @@ def scoring_request(root: Path, **asked: Any) -> Request:
     from tasks.scoring.request import Request
 
     return Request(state=Layout(root).state / "scoring", **asked)
+
+
+@task(name="announce unheard", timeout_seconds=900, **NETWORK)
+def announce_unheard(root: Path, run: versioning.Run) -> bool:
+    """Tell Prefect of the challenger of a recorded run that was killed before it could."""
+    from tasks.promotion.unheard import is_unheard
+
+    name, _, version = run.facts.get("Version", "").rpartition("/")
+    unheard = bool(version) and is_unheard(root, name, version)
+    if unheard:
+        emit("espalier.challenger", name, {"version": version, "mlflow_run": run.facts["MLflow-run"]})
+    return unheard
 
 
 @task(name="fetch version", timeout_seconds=900, **NETWORK)
