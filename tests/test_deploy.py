@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.deployments import elsewhere
-from flows.services import POOL
+from flows.services import POOL, SETTINGS
 from tests.composed import DEPLOY, VARIABLE, composed, environment, example
 
 ROOT = DEPLOY.parent
@@ -78,6 +78,15 @@ def test_by_hand_every_variable_is_named(name):
     assert [variable for variable in sorted(given) if variable not in stated] == []
 
 
+def test_the_prefect_server_keeps_slots_and_tells_of_late_runs_as_that_of_this_machine_does():
+    given = environment("prefect", FILLED)
+    server = {name: value for name, value in SETTINGS.items() if name.startswith("PREFECT_SERVER_")}
+    assert {name: given.get(name) for name in server} == server
+    assert any(volume.split(":")[1] == "/home/espalier/.prefect" for volume in SERVICES["prefect"]["volumes"])
+    made = re.findall(r"mkdir (.*?) &&", (DEPLOY / "Dockerfile").read_text("utf-8"))
+    assert ".prefect" in made[0].split()  # a volume is its user's where the image has the folder
+
+
 def test_the_image_copies_what_its_folder_lets_through():
     text = (DEPLOY / "Dockerfile").read_text("utf-8")
     copied = {word for line in re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE) for word in line.split()}
@@ -107,6 +116,13 @@ def test_the_deployments_elsewhere_are_those_of_this_machine_with_other_steps():
     ]
     assert {deployment["work_pool"]["name"] for deployment in theirs["deployments"]} == {POOL}
     assert POOL in SERVICES["worker"]["command"]
+
+
+def test_the_timer_also_begins_what_did_not_come_up_and_leaves_alone_what_was_stopped():
+    units = (DEPLOY / "systemd" / f"espalier-look@.{kind}" for kind in ("service", "timer"))
+    look, timer = (unit.read_text("utf-8") for unit in units)
+    assert "\nExecStart=systemctl --user reload-or-restart espalier@%i.service\n" in look
+    assert "\nPartOf=espalier@%i.service\n" in timer
 
 
 def test_what_is_filled_in_is_not_committed():
