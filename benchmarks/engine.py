@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import torch
 from benchmarks import budget, decomposition, joint, peers, sparse, train_speed
 from benchmarks.contest import SIZED, Judged
 from benchmarks.more_sets import MORE
-from benchmarks.page import spread, table, verdict
+from benchmarks.page import beyond, spread, table, verdict
 from benchmarks.peers_page import volumes
 from benchmarks.problems import SETS, dense
 
@@ -89,22 +89,16 @@ def speed_reached(found: Sequence[dict[str, Any]]) -> Iterator[Target]:
             "2.5x faster than eager, not slower than dense in ONNX Runtime"
             + (", within 2x of an identity graph" if mlp else ""),
             f"{spread(eager)}x, {spread(ort, '.2f')}x, {spread(identity, '.2f')}x of identity"
-            + _beyond(each > 2 for each in identity) * mlp,
+            + beyond((each > 2 for each in identity), "seeds") * mlp,
             min(eager) >= 2.5 and min(ort) >= 1 and (not mlp or statistics.median(identity) <= 2),
         )
         if mlp:
             yield Target(
                 f"{name}: 1,024 rows",
                 "20x the rows/s of eager",
-                f"{spread(batch)}x{_beyond(each < 20 for each in batch)}",
+                f"{spread(batch)}x{beyond((each < 20 for each in batch), 'seeds')}",
                 statistics.median(batch) >= 20,
             )
-
-
-def _beyond(missed: Iterable[bool]) -> str:
-    """Say in how many seeds a target that the median is held against was missed."""
-    each = list(missed)
-    return f" (missed in {sum(each)} of {len(each)} seeds)" if any(each) else ""
 
 
 def search_reached(found: Sequence[dict[str, Any]]) -> Iterator[Target]:

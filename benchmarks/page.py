@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,12 @@ def replace_between(path: Path, markers: tuple[str, str], text: str) -> None:
 def verdict(reached: bool) -> str:
     """One word for a target."""
     return "reached" if reached else "**missed**"
+
+
+def beyond(missed: Iterable[bool], of: str) -> str:
+    """Say in how many `of` them (seeds, rounds) a target that the median is held against was missed."""
+    each = list(missed)
+    return f" (missed in {sum(each)} of {len(each)} {of})" if any(each) else ""
 
 
 def spread(values: Sequence[float], form: str = ".1f") -> str:
