@@ -192,6 +192,17 @@ def test_a_single_row_of_inputs_is_answered(client):
     assert ask(client, {"inputs": ROW}).json() == ask(client, {RECORDS: [ROW]}).json()
 
 
+@pytest.mark.parametrize("name", ["height", "children", "income"])
+@pytest.mark.parametrize(
+    ("cell", "alike"), [("1e39", None), ("1e999", None), ("-Infinity", None), ("true", 1), ("false", 0)]
+)
+def test_what_no_float32_holds_is_missing_and_true_is_one_as_in_training(client, name, cell, alike):
+    body = json.dumps({RECORDS: [ROW | {name: "HERE"}]}).replace('"HERE"', cell)
+    answer = ask(client, body)
+    assert answer.status_code == 200
+    assert answer.json() == ask(client, {RECORDS: [ROW | {name: alike}]}).json()
+
+
 def test_missing_cells_are_answered_and_extra_columns_do_not_matter(client):
     gone = dict.fromkeys(ROW)
     answer = ask(client, {RECORDS: [gone, ROW | {"extra": {"a": [1]}}]})
