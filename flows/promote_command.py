@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.session import ready, server, stoppable
+from flows.session import connected, server, stoppable
 from tasks.gate.approval import Approval
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def promote(root: Path, approval: Approval | None, say: Say, *, as_json: bool) -
     """
     from flows.promote import promote as flow
 
-    with stoppable(), server() as embedded, ready(root, (), embedded):
+    with stoppable(), server() as embedded, connected(embedded):
         judged = flow(root, approval, ask=False)
     for line in [_judged_json(judged, root)] if as_json else _judged(judged, root):
         say(line)
@@ -46,7 +46,7 @@ def rollback(root: Path, version: str | None, why: str, say: Say, *, as_json: bo
     """Make an earlier version the champion again, and say so."""
     from flows.promote import rollback as flow
 
-    with stoppable(), server() as embedded, ready(root, (), embedded):
+    with stoppable(), server() as embedded, connected(embedded):
         entry = flow(root, version, why)
     if as_json:
         say(json.dumps({**_plain(entry), "answering": _answering(root)}))

@@ -19,6 +19,7 @@ from pydantic import Field
 from tasks import versioning
 from tasks.artifacts import Layout
 from tasks.config import Params, load_params
+from tasks.errors import EspalierError
 from tasks.gate.approval import Approval
 from tasks.orchestration import NETWORK, STAGE, emit
 
@@ -76,18 +77,42 @@ def desk(root: Path, params: Params) -> Iterator[Desk]:
 
 @contextmanager
 def as_it_was(desk: Desk, pending: Pending) -> Iterator[Path]:
-    """Give the workspace as the challenger was made from it: as it is, or as a scheduled run recorded it."""
+    """Give the workspace as the challenger was made from it: as it is, or as a scheduled run recorded it.
+
+    Where a run is writing into it just now, the block has the files that dvc.lock names, in a worktree.
+
+    Raises
+    ------
+    EspalierError
+        When a run has begun to write while the block was reading.
+    """
     root, label = desk.root, f"{desk.name}/{pending.version}"
-    run = None
-    if not desk.made_from(pending.version, versioning.lock_hashes(root)):
-        run = versioning.run_that_made(root, label)
-    if run is None:
+    here = desk.made_from(pending.version, versioning.lock_hashes(root))
+    if here and not versioning.busy(root):
+        try:
+            yield root
+        finally:  # what failed on a file that was half written failed for that reason
+            _require_unwritten(desk, pending)
+        return
+    run = None if here else versioning.run_that_made(root, label)
+    if not here and run is None:
         yield root
         return
-    _log.info("version %s was made by %s: judged in a worktree of its own", pending.version, run.ref)
-    with versioning.worktree(root, run.commit, place="judged") as inner:
+    made_by = run.ref if run else "this workspace, where a run is at work"
+    _log.info("version %s was made by %s: judged in a worktree of its own", pending.version, made_by)
+    commit = run.commit if run else versioning.snapshot(root)
+    with versioning.worktree(root, commit, place="judged") as inner:
         versioning.checkout(inner)
         yield inner
+
+
+def _require_unwritten(desk: Desk, pending: Pending) -> None:
+    same = desk.made_from(pending.version, versioning.lock_hashes(desk.root))
+    if versioning.busy(desk.root) or not same:
+        raise EspalierError(
+            f"{desk.root.name}: a run began to write files while the gate read them; nothing has moved, "
+            "run again"
+        )
 
 
 @task(name="collect evidence", timeout_seconds=900, **NETWORK)
