@@ -57,8 +57,10 @@ def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -
 
     Raises
     ------
+    NothingToDoError
+        When there is no challenger, or while a person was asked the answer was given elsewhere.
     EspalierError
-        When there is no challenger, the workspace is not as it was when the challenger was made, or another
+        When the workspace is not as it was when the challenger was made, or another
         promotion is under way: nothing has moved then. Or when a process of `espalier serve-model` does not
         take the new champion over.
     """
@@ -70,7 +72,7 @@ def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -
         decision = lifecycle.decide(desk, pending, evidence)
         wanted = approval_wanted(decision, params.promote)
         if wanted and approval is None and ask:
-            approval = lifecycle.ask_person(decision, params.promote)
+            approval = lifecycle.ask_person(desk, pending, decision, params.promote)
         entry = lifecycle.act(desk, pending, decision, approval, wanted=wanted)
         if entry.moves:
             lifecycle.confirm_served(root, desk.name, pending.version)

@@ -10,20 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_table_artifact
-from prefect.exceptions import FlowPauseTimeout
-from prefect.flow_runs import pause_flow_run
-from prefect.input import RunInput
 from prefect.runtime import flow_run
-from pydantic import Field
 
 from tasks import versioning
 from tasks.artifacts import Layout
 from tasks.config import Params, load_params
 from tasks.errors import EspalierError
-from tasks.gate.approval import Approval
 from tasks.orchestration import NETWORK, STAGE, emit
 
 if TYPE_CHECKING:
+    from tasks.gate.approval import Approval
     from tasks.gate.config import PromoteConfig
     from tasks.gate.decide import Decision
     from tasks.gate.evidence import Evidence
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
     from tasks.tracking.fetch import Fetched
 
 __all__ = [
-    "ApprovalInput",
     "act",
     "announce_unheard",
     "as_it_was",
@@ -133,23 +128,19 @@ def decide(desk: Desk, pending: Pending, evidence: Evidence) -> Decision:
     return decision
 
 
-class ApprovalInput(RunInput):
-    """What a person fills in in the Prefect UI."""
+def ask_person(desk: Desk, pending: Pending, decision: Decision, policy: PromoteConfig) -> Approval:
+    """Wait for a person's answer in the Prefect UI, while others may have the aliases; silence is a no.
 
-    approve: bool = Field(description="Make the challenger the champion.")
-    name: str = Field(min_length=1, description="Who decides.")
-    reason: str = Field(min_length=1, description="Why; it stands in the ledger.")
+    Raises
+    ------
+    NothingToDoError
+        When the question was decided elsewhere meanwhile: in the terminal, or by whoever moved an alias.
+    """
+    from tasks.answer import answer
+    from tasks.promotion.waiting import waiting
 
-
-def ask_person(decision: Decision, policy: PromoteConfig) -> Approval | None:
-    """Pause the flow until somebody answers in the Prefect UI; None when nobody does in time."""
-    asked = ApprovalInput.with_initial_data(description=f"{decision.verdict}: {decision.why}")
-    _log.info("waiting up to %d s for a person to answer in the Prefect UI", policy.approval_seconds)
-    try:
-        said = pause_flow_run(wait_for_input=asked, timeout=policy.approval_seconds)
-    except FlowPauseTimeout:
-        return None
-    return Approval(said.approve, said.name, said.reason)
+    with waiting(desk.ledger, pending, policy.approval_seconds) as decided:
+        return answer(f"{decision.verdict}: {decision.why}", policy.approval_seconds, decided)
 
 
 @task(name="act", timeout_seconds=900, **NETWORK)

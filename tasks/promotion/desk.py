@@ -89,8 +89,7 @@ class Desk:
         """
         left = self.ledger.interrupted()  # where nothing is, what is wrong costs no entry
         chosen = version if left else self._chosen(action, version, aliases(self.client, self.name))
-        waits = self.params.promote.approval_seconds if action == "promote" else 0
-        entry = self.ledger.begin(action, chosen or "", why, flow_run_id, waits=waits)
+        entry = self.ledger.begin(action, chosen or "", why, flow_run_id)
         with self.ledger.alone(entry):
             try:
                 settled = tuple(settle(self.ledger))
@@ -103,7 +102,10 @@ class Desk:
                 self.ledger.note(entry, version=chosen)
                 yield Pending(entry, chosen, now, settled, done)
             except BaseException:
-                if self._state(entry) == "open":  # what has begun to move is finished by the next command
+                if self._state(entry) in (
+                    "open",
+                    "waiting",
+                ):  # what has begun to move is finished by the next command
                     self.ledger.close(entry, "failed")
                 raise
 

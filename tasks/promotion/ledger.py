@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tasks.errors import EspalierError
-from tasks.promotion.holder import gone, holder
+from tasks.promotion.holder import LONG, gone, holder
 from tasks.tracking.entries import origin_tags
 from tasks.tracking.store import experiment_id
 
@@ -34,6 +34,7 @@ FINAL = {"done": "FINISHED", "gave way": "KILLED", "abandoned": "KILLED", "faile
 _TAG = "espalier.ledger."
 _PAUSE = 0.2
 _CHOOSING = 50
+_AGAIN = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,10 @@ class Entry:
     id : str
         MLflow run.
     action : str
-        `promote`, `reject`, `not shown`, `rollback`, or `by hand`: found moved.
+        `promote`, `reject`, `not shown`, `declined`, `rollback`, or `by hand`: found moved.
     state : str
-        `open` (nothing moved yet), `moving`, `done`, `gave way`, `abandoned` or `failed`.
+        `open` (nothing moved yet), `waiting` (for a person, and without a number), `moving`, `done`,
+        `gave way`, `abandoned` or `failed`.
     when, ended : int
         Milliseconds since 1970; 0 where it has not ended.
     who, why, version : str
@@ -145,18 +147,10 @@ class Ledger:
             int(run.info.end_time or 0),
         )
 
-    def begin(
-        self, action: str, version: str, why: str, flow_run_id: str | None = None, *, waits: float = 0.0
-    ) -> str:
-        """Open an entry; it stands in the ledger from now on.
-
-        Parameters
-        ----------
-        waits : float
-            Seconds that it may wait for a person, besides its own work.
-        """
+    def begin(self, action: str, version: str, why: str, flow_run_id: str | None = None) -> str:
+        """Open an entry; it stands in the ledger from now on."""
         now = {"model": self.name, "action": action, "state": "open", "version": version, "why": why}
-        own = {_TAG + key: value for key, value in (now | holder(waits)).items()}
+        own = {_TAG + key: value for key, value in (now | holder()).items()}
         tags = origin_tags(self.root, "espalier", flow_run_id) | own
         run = self.client.create_run(self.experiment, tags=tags, run_name=f"{action} {self.name} {version}")
         return str(run.info.run_id)
@@ -198,12 +192,45 @@ class Ledger:
         """
         first = self._queued(entry)
         if first is not None:
-            self.close(entry, "gave way")
-            raise EspalierError(
-                f"{self.name}: {first.action} of version {first.version} by {first.who} is under way; "
-                "run again when it has ended"
-            )
+            self._give_way(entry, first)
         yield
+
+    def _give_way(self, entry: str, first: Entry) -> NoReturn:
+        self.close(entry, "gave way")
+        raise EspalierError(
+            f"{self.name}: {first.action} of version {first.version} by {first.who} is under way; "
+            "run again when it has ended"
+        )
+
+    def wait(self, entry: str, seconds: float) -> None:
+        """Give an entry's number up while a person is asked, for so long at most: others may move aliases."""
+        self.note(entry, **holder(seconds))
+        self.note(entry, state="waiting")
+        self._give_number_up(entry)
+
+    def go_on(self, entry: str, patience: float = LONG) -> None:
+        """Hold the aliases for an entry again, once those who have them now are through.
+
+        Parameters
+        ----------
+        patience : float
+            Seconds.
+
+        Raises
+        ------
+        EspalierError
+            When another has them for longer; this entry is closed as one that gave way.
+        """
+        self.note(entry, **holder(patience))
+        until = time.monotonic() + patience
+        while (first := self._queued(entry)) is not None:
+            if time.monotonic() >= until:
+                self._give_way(entry, first)
+            self._give_number_up(entry)
+            time.sleep(_AGAIN)
+
+    def _give_number_up(self, entry: str) -> None:
+        self.client.delete_tag(entry, f"{_TAG}number")
 
     def _queued(self, entry: str) -> Entry | None:
         """Take a number; return who stands before this entry, if anybody."""
@@ -229,8 +256,9 @@ class Ledger:
         }
 
     def unfinished(self) -> bool:
-        """Tell whether a command is at work, or was killed at it."""
-        return bool(self._runs("attributes.status = 'RUNNING'"))
+        """Tell whether a command is at work, or was killed at it, unless it waits for a person."""
+        runs = self._runs("attributes.status = 'RUNNING'")
+        return any(run.data.tags.get(f"{_TAG}state") != "waiting" for run in runs)
 
     def interrupted(self) -> list[Entry]:
         """Return entries whose process is gone before they were completed, the oldest first."""

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -105,33 +106,60 @@ print(promote(Path.cwd()).entry.why)
 """
 
 
-def test_the_flow_waits_for_a_person_in_prefect_and_goes_on_with_the_answer(challenged):
-    project = challenged
+SCHEDULED_PROMOTE = """
+from pathlib import Path
+from flows.environment import enter
+enter(Path.cwd())
+from flows.triggered import promote
+state = promote(".", return_state=True)
+print(state.type.value, state.name, state.message)
+"""
+
+
+@contextmanager
+def paused(project, flow):
+    """Run a promotion until it waits for a person; yield its process, the client and the flow run."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 
     project.run("promote.require_approval=always")
     process = subprocess.Popen(
-        [sys.executable, "-c", FLOW],
+        [sys.executable, "-c", flow],
         cwd=project.root,
         env=project.environment,
         stdout=subprocess.PIPE,
         text=True,
     )
-    paused = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=["PAUSED"])))
+    waiting = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=["PAUSED"])))
     with get_client(
         sync_client=True, httpx_settings={"base_url": project.environment["PREFECT_API_URL"]}
     ) as client:
         until = time.monotonic() + 120
-        while not (found := client.read_flow_runs(flow_run_filter=paused)):
+        while not (found := client.read_flow_runs(flow_run_filter=waiting)):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until
-        answer = {"approve": True, "name": "Ada", "reason": "read every line"}
-        client.resume_flow_run(found[0].id, run_input=answer)
-    out, _ = process.communicate(timeout=120)
+        yield process, client, found[0].id
+
+
+def test_the_flow_waits_for_a_person_in_prefect_and_goes_on_with_the_answer(challenged):
+    answer = {"approve": True, "name": "Ada", "reason": "read every line"}
+    with paused(challenged, FLOW) as (process, client, run):
+        client.resume_flow_run(run, run_input=answer)
+        out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Ada: read every line" in out
-    assert told(project)["entries"][0]["moves"]["champion"] == [None, "2"]
+    assert told(challenged)["entries"][0]["moves"]["champion"] == [None, "2"]
+
+
+def test_while_the_flow_waits_the_terminal_answers_and_the_flow_ends_by_itself(challenged):
+    with paused(challenged, SCHEDULED_PROMOTE) as (process, _, _):
+        said = judged(challenged, "--approve", "--why", "looked at it")
+        out, _ = process.communicate(timeout=120)
+    assert said["champion"] == "2"
+    assert "COMPLETED Nothing to do" in out
+    assert "looked at it" in out
+    assert [entry["state"] for entry in told(challenged)["entries"]] == ["done", "gave way"]
+    assert not (challenged.root / ".espalier" / "logs" / "alerts.jsonl").exists()
 
 
 def test_a_champion_made_by_hand_is_noticed_and_kept(challenged):

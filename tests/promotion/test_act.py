@@ -163,14 +163,37 @@ def test_of_many_at_once_one_moves_the_aliases_at_a_time(client, tmp_path):
 
 
 def test_on_another_machine_an_entry_is_waited_for_until_its_time_is_up(ledger, monkeypatch):
-    first = ledger.begin("promote", "1", "", waits=3600)
+    first = ledger.begin("promote", "1", "")
     with ledger.alone(first):
         monkeypatch.setattr("socket.gethostname", lambda: "another")
         with pytest.raises(EspalierError, match="under way"), ledger.alone(ledger.begin("promote", "2", "")):
             pytest.fail("two at once")
-        later = time.time() + LONG + 3601
+        later = time.time() + LONG + 1
         monkeypatch.setattr("time.time", lambda: later)
         assert [entry.id for entry in ledger.interrupted()] == [first]
+
+
+def test_who_waits_for_a_person_on_another_machine_is_given_up_after_that_time_too(ledger, monkeypatch):
+    first = ledger.begin("promote", "1", "")
+    with ledger.alone(first):
+        ledger.wait(first, 3600)
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + LONG + 3599)
+    assert ledger.interrupted() == []
+    monkeypatch.setattr("time.time", lambda: now + LONG + 3601)
+    assert [entry.id for entry in ledger.interrupted()] == [first]
+
+
+def test_who_waits_for_a_person_holds_nobody_up_and_gives_way_to_who_has_the_aliases_for_long(ledger):
+    first = ledger.begin("promote", "1", "")
+    with ledger.alone(first):
+        ledger.wait(first, 3600)
+    second = ledger.begin("rollback", "2", "")
+    with ledger.alone(second):
+        with pytest.raises(EspalierError, match=r"rollback of version 2 by .* is under way"):
+            ledger.go_on(first, patience=0)
+        assert ledger.entry(first).state == "gave way"
 
 
 def test_a_machine_of_the_same_name_cannot_tell_whether_an_entry_s_process_is_gone(ledger, monkeypatch):
