@@ -37,20 +37,27 @@ def taken_back(moved: Sequence[Entry], version: str) -> str:
     return ""
 
 
-def contradictions(moved: Sequence[Entry], interrupted: Sequence[Entry], now: Aliases) -> Iterator[str]:
+def contradictions(
+    entries: Sequence[Entry], moved: Sequence[Entry], interrupted: Sequence[Entry], now: Aliases, last: str
+) -> Iterator[str]:
     """Say where ledger and registry do not agree, and where the ledger has a gap.
 
     Parameters
     ----------
+    entries
+        All entries.
     moved
         Completed moves, the last one first.
     interrupted
         Entries whose process is gone.
     now
         Where the aliases stand.
+    last
+        The entry that the registered model calls the last one done; '' where it calls none so.
     """
-    for newer, older in pairwise(moved):
+    for newer, older in pairwise((*moved, None)):
         yield from _gaps(newer, older)
+    yield from _missing(entries, last)
     for alias, here, there in zip(
         ("champion", "previous"), (now.champion, now.previous), left(moved), strict=True
     ):
@@ -60,12 +67,23 @@ def contradictions(moved: Sequence[Entry], interrupted: Sequence[Entry], now: Al
         yield f"work on version {entry.version} was interrupted; the next command settles it"
 
 
-def _gaps(newer: Entry, older: Entry) -> Iterator[str]:
-    """Say what an entry did not find as the one before it left it."""
-    assert newer.moves is not None
-    assert older.moves is not None
+def _missing(entries: Sequence[Entry], last: str) -> Iterator[str]:
+    """Say which entries are named by another, or by the registered model, and are not there."""
+    known = {entry.id for entry in entries} | {""}
+    for entry in entries:
+        if entry.state == "done" and entry.after not in known:
+            yield f"{entry.action} of {entry.version} came after run {entry.after}: that entry is missing"
+    if last not in known:
+        yield f"the last entry was run {last}: it is missing"
+
+
+def _gaps(newer: Entry | None, older: Entry | None) -> Iterator[str]:
+    """Say what an entry did not find as the one before it left it; before the first there was nothing."""
+    if newer is None or newer.moves is None:
+        return
+    left_by = older.moves if older else None
     for alias in ("champion", "previous"):
-        found, was = getattr(newer.moves, alias)[0], getattr(older.moves, alias)[1]
+        found, was = getattr(newer.moves, alias)[0], getattr(left_by, alias)[1] if left_by else None
         if found != was:
             yield (
                 f"{newer.action} of {newer.version} found {alias} {found or '-'} where {was or '-'} "

@@ -127,8 +127,8 @@ class Desk:
 
     def contradictions(self) -> list[str]:
         """Say where ledger and registry do not agree, and where the ledger has a gap."""
-        held = aliases(self.client, self.name)
-        return list(contradictions(self.ledger.moved(), self.ledger.interrupted(), held))
+        held, kept = aliases(self.client, self.name), self.ledger
+        return list(contradictions(kept.entries(), kept.moved(), kept.interrupted(), held, kept.last()))
 
     def _state(self, entry: str) -> str:
         return self.ledger.entry(entry).state

@@ -32,6 +32,7 @@ FINAL = {"done": "FINISHED", "gave way": "KILLED", "abandoned": "KILLED", "faile
 """States that nothing follows, and what MLflow calls a run of theirs."""
 
 _TAG = "espalier.ledger."
+_LAST = f"{_TAG}last"
 _PAUSE = 0.2
 _CHOOSING = 50
 _AGAIN = 1.0
@@ -72,6 +73,8 @@ class Entry:
     who, why, version : str
     moves : Moves or None
         None where nothing was to move.
+    after : str
+        The entry that was done before this one; '' where there was none, or none was noted.
     """
 
     id: str
@@ -83,6 +86,7 @@ class Entry:
     version: str
     moves: Moves | None
     ended: int = 0
+    after: str = ""
 
 
 class Ledger:
@@ -145,6 +149,7 @@ class Ledger:
             tags.get("version", ""),
             moves,
             int(run.info.end_time or 0),
+            tags.get("after", ""),
         )
 
     def begin(self, action: str, version: str, why: str, flow_run_id: str | None = None) -> str:
@@ -177,9 +182,22 @@ class Ledger:
         self.note(entry, state="moving")
 
     def close(self, entry: str, state: str) -> None:
-        """Complete an entry."""
+        """Complete an entry; of one that is done it is noted which came before, and that it is the last."""
+        if state == "done":
+            self._chain(entry)
         self.note(entry, state=state)
         self.client.set_terminated(entry, FINAL[state])
+        if state == "done":
+            self.client.set_registered_model_tag(self.name, _LAST, entry)
+
+    def _chain(self, entry: str) -> None:
+        done = [e for e in self.entries() if e.state == "done" and e.ended and e.id != entry]
+        if done:
+            self.note(entry, after=max(done, key=lambda e: e.ended).id)
+
+    def last(self) -> str:
+        """Return the entry that was done last, as the registered model says, whoever has deleted it since."""
+        return str(self.client.get_registered_model(self.name).tags.get(_LAST, ""))
 
     @contextmanager
     def alone(self, entry: str) -> Iterator[None]:

@@ -112,6 +112,41 @@ def test_a_deleted_entry_is_a_gap(desk):
     assert any("an entry is missing" in text for text in desk.contradictions())
 
 
+@pytest.fixture
+def taken_back_and_made_again(desk):
+    """A promotion, another, a rollback, and the promotion that undid it."""
+    for action, version in (("promote", "1"), ("promote", "2"), ("rollback", "1"), ("promote", "2")):
+        moved(desk, action, version)
+    assert desk.contradictions() == []
+    return desk
+
+
+@pytest.mark.parametrize("places", [[0], [1], [2], [3], [0, 1], [1, 2], [2, 3], [0, 1, 2]])
+def test_whichever_entries_are_deleted_it_is_told(taken_back_and_made_again, places):
+    desk = taken_back_and_made_again
+    past = desk.ledger.moved()
+    for place in places:
+        desk.client.delete_run(past[place].id)
+    assert any("missing" in text for text in desk.contradictions())
+
+
+def test_a_deleted_no_is_told_by_the_entry_after_it(desk):
+    with desk.pending("promote", None, "") as pending:
+        no = desk.act(pending, YES, Approval(granted=False, who="ada", why="Friday"), wanted=False)
+    moved(desk, "promote", "1")
+    assert desk.contradictions() == []
+    desk.client.delete_run(no.id)
+    assert desk.contradictions() == [f"promote of 1 came after run {no.id}: that entry is missing"]
+
+
+def test_entries_that_name_none_before_them_are_not_complained_of(taken_back_and_made_again):
+    desk = taken_back_and_made_again
+    for entry in desk.ledger.moved()[:-1]:
+        desk.client.delete_tag(entry.id, "espalier.ledger.after")
+    desk.client.delete_registered_model_tag(NAME, "espalier.ledger.last")
+    assert desk.contradictions() == []
+
+
 @pytest.mark.parametrize("version", [None, "1"])
 @pytest.mark.parametrize("died_after", [(), (PREVIOUS,), (PREVIOUS, CHAMPION)])
 def test_a_killed_rollback_asked_for_again_is_finished_and_not_taken_back(answering, died_after, version):

@@ -97,7 +97,7 @@ def ledger(root: Path, name: str, told: Told) -> Iterator[str]:
         yield f"entries left {open_}"
     if strange := [entry.action for entry in entries if entry.action == "by hand"]:
         yield f"{len(strange)} moves by hand, and nobody's hand moved"
-    yield from contradictions(kept.moved(), kept.interrupted(), aliases(client, name))
+    yield from contradictions(entries, kept.moved(), kept.interrupted(), aliases(client, name), kept.last())
 
 
 def batches(root: Path, told: Told) -> Iterator[str]:
