@@ -164,13 +164,14 @@ class Desk:
     def act(self, pending: Pending, decision: Decision, approval: Approval | None, *, wanted: bool) -> Entry:
         """Move the aliases if the gate says so and, where it is `wanted`, a person too.
 
-        A person's no counts wherever the gate would move something, asked for or not.
+        A person's no counts wherever the gate would move something, and a yes wherever it leaves the answer
+        open, asked for or not.
         """
         if decision.verdict == "reject":
             return self._leave(pending, decision.verdict, decision.why)
         if wanted and approval is None:
             return self._leave(pending, decision.verdict, f"nobody has answered: {decision.why}")
-        if approval is not None and (wanted or not approval.granted):
+        if approval is not None and (wanted or not approval.granted or decision.verdict == "not shown"):
             self.ledger.note(pending.entry, approval="granted" if approval.granted else "declined")
             self.ledger.note(pending.entry, person=approval.who)
             why = f"{decision.why}; {approval.who}: {approval.why}"

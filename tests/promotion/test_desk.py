@@ -52,6 +52,14 @@ def test_a_persons_yes_is_not_needed_where_nobody_was_asked_and_not_told(desk):
     assert (entry.action, entry.why) == ("promote", "better")
 
 
+def test_a_persons_yes_counts_where_the_gate_leaves_it_open_and_the_flow_never_asks(desk):
+    unsure = Decision("not shown", "not shown: not taken back before", (), 100)
+    with desk.pending("promote", None, "") as pending:
+        entry = desk.act(pending, unsure, Approval(granted=True, who="ada", why="repaired"), wanted=False)
+    assert entry.moves.champion == (None, "1")
+    assert entry.why.endswith("ada: repaired")
+
+
 def test_a_new_challenger_does_not_spoil_the_decision_about_the_one_before(desk):
     with desk.pending("promote", None, "") as pending:
         desk.client.set_registered_model_alias(NAME, CHALLENGER, "2")
