@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ NOT_PROMOTED = 4
 Say = Callable[[str], object]
 _MARKS = {"passed": "ok", "failed": "NO", "not shown": "?"}
 _WIDTH = 80
+_COLUMNS = (3, 33, 25, 16)
 
 
 def promote(root: Path, approval: Approval | None, say: Say, *, as_json: bool) -> bool:
@@ -96,14 +98,23 @@ def _judged(judged: Judged, root: Path) -> Iterator[str]:
         yield f"{entry.action} ({entry.state}): {_moves(entry)}"
     yield ""
     for check in judged.decision.checks:
-        yield f"{_MARKS[check.outcome]:3} {check.name[:32]:32} {check.found[:26]:26} {check.wanted}"[:_WIDTH]
+        yield from _row(_MARKS[check.outcome], check.name, check.found, check.wanted)
     yield ""
-    yield textwrap.fill(f"{judged.entry.action}: {judged.decision.why}", _WIDTH, subsequent_indent="  ")
+    action, why = judged.entry.action, judged.decision.why
+    said = why if why.startswith(f"{action}:") else f"{action}: {why}"
+    yield textwrap.fill(said, _WIDTH, subsequent_indent="  ")
     if judged.entry.moves:
         yield f"Champion    version {judged.champion}"
         yield from _served(root)
     elif judged.decision.verdict != "reject" and judged.entry.action != "declined":
         yield 'Next        a person decides: espalier promote --approve --why "..."'
+
+
+def _row(*cells: str) -> Iterator[str]:
+    """Write a row of the table; what a cell has no room for stands in the lines below."""
+    columns = [textwrap.wrap(cell, width) for cell, width in zip(cells, _COLUMNS, strict=True)]
+    for line in zip_longest(*columns, fillvalue=""):
+        yield " ".join(f"{text:{width}}" for text, width in zip(line, _COLUMNS, strict=True)).rstrip()
 
 
 def _judged_json(judged: Judged, root: Path) -> str:

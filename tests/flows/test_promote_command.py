@@ -9,6 +9,7 @@ import pytest
 
 from flows import promote_command
 from tasks.errors import EspalierError
+from tasks.gate.checks import Check
 from tasks.gate.decide import Decision
 from tasks.promotion.ledger import Entry, Moves
 from tasks.versioning import workspace_lock
@@ -52,3 +53,31 @@ def test_promote_and_rollback_do_not_wait_for_a_run_that_holds_the_workspace(tmp
         promote_command.rollback(tmp_path, None, "calls", said.append, as_json=False)
         nightly.stdin.close()
     assert said[-1] == "rollback: champion 1 -> 2, previous 1"
+
+
+def printed(said, monkeypatch, decision, **entered):
+    judged = SimpleNamespace(decision=decision, entry=entry(**entered), settled=(), champion="1")
+    monkeypatch.setattr("flows.promote.promote", lambda *_, **__: judged)
+    promote_command.promote("unused", None, said.append, as_json=False)
+    return "\n".join(said).splitlines()
+
+
+def test_every_word_of_the_gates_table_is_there_in_80_columns(said, monkeypatch):
+    cells = (
+        "columns the champion does without",
+        "a_rather_long_name_of_a_column, another and 12 more",
+        "at least 10,000,000,000 rows",
+    )
+    decision = Decision("reject", "failed", (Check(cells[0], "failed", *cells[1:]),), 100)
+    lines = printed(said, monkeypatch, decision, action="reject", why="failed")
+    assert max(map(len, lines)) <= 80
+    words = {word for line in lines for word in line.split()}
+    assert set(cells[0].split()) | {"another", "12", "10,000,000,000", "rows"} <= words
+    assert any("columns the champion does without" in line for line in lines)
+
+
+def test_what_is_not_shown_is_said_once_and_a_person_can_say_yes(said, monkeypatch):
+    why = "not shown: not taken back before (rollback by ada: calls, wanted a person's yes)"
+    lines = printed(said, monkeypatch, Decision("not shown", why, (), 100), action="not shown", why=why)
+    assert sum(line.count("not shown") for line in lines) == 1
+    assert "espalier promote --approve" in lines[-1]
