@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.evaluation.compare import Comparison
-from tasks.gate.compared import against, mcnemar, on_rows, signed, told
+from tasks.gate.compared import against, level_of, mcnemar, on_rows, signed, told
 from tasks.gate.config import PromoteConfig
 from tasks.gate.evidence import Answers, Evidence
 from tasks.metrics.table import METRICS, Metric
@@ -159,7 +159,21 @@ def slices(evidence: Evidence, policy: PromoteConfig) -> Iterator[Check]:
             for level in sorted(set(levels.tolist()), key=str)
             if (there := levels == level).sum() >= policy.slices.rows
         ]
+        yield from _floors(evidence, parts, policy.slices.min)
         yield from _kept(column, evidence.metric, evidence, rival, parts, policy.slices.loss, policy)
+
+
+def _floors(evidence: Evidence, parts: Sequence[tuple[str, Array]], least: float | None) -> Iterator[Check]:
+    """Hold the headline of each part against the floor, if any, where those rows define it."""
+    metric, own = evidence.metric, evidence.challenger.answers
+    if least is None or own is None:
+        return
+    wanted = f"{'at least' if metric.higher_is_better else 'at most'} {level_of(metric, least)}"
+    for name, there in parts:
+        value = metric(evidence.y[there], own.judged_by(metric)[there])
+        if math.isfinite(value):
+            found = f"{metric.title} {level_of(metric, value)}"
+            yield _holds(name, metric.gain(value, least) >= 0, found, wanted)
 
 
 def _kept(

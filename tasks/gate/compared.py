@@ -16,7 +16,7 @@ from tasks.gate.margin import margin_of
 from tasks.metrics.intervals import Interval, agresti_min
 from tasks.metrics.table import Metric
 
-__all__ = ["against", "mcnemar", "on_rows", "signed", "told", "widened"]
+__all__ = ["against", "level_of", "mcnemar", "on_rows", "signed", "told", "widened"]
 
 Array = npt.NDArray[Any]
 SUREST = 0.999_999
@@ -105,6 +105,11 @@ def widened(confidence: float, rows: int) -> float:
 def signed(metric: Metric, value: float) -> str:
     """Write a difference, of shares in points."""
     return f"{100 * value:+.2f}" if metric.share else f"{value:+.4g}"
+
+
+def level_of(metric: Metric, value: float) -> str:
+    """Write a value, of shares in percent."""
+    return f"{100 * value:.4g} %" if metric.share else f"{value:.4g}"
 
 
 def told(metric: Metric, found: Comparison) -> str:

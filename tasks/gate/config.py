@@ -32,6 +32,11 @@ class SlicesConfig(Section):
 
     columns: tuple[str, ...] = Field((), description="raw columns whose levels are judged apart")
     rows: int = Field(30, ge=1, description="levels with fewer test rows are not judged")
+    min: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="worst headline that a level may have (of a loss or an error the largest); null: any",
+    )
     loss: float = Field(
         0.1,
         ge=0,

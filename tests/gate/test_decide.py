@@ -160,6 +160,28 @@ def test_a_slice_that_is_given_up_rejects():
     assert not failed(decide(found, few))
 
 
+def held_to(least, headline="accuracy"):
+    """The checks of slices, where a fifth of the northern rows is answered wrongly, by rivals too."""
+    region = np.where(np.arange(N) < 200, "north", "south")
+    wrong = range(40)
+    found = evidence(wrong=wrong, held=wrong, dense=wrong, slices={"region": region}, headline=headline)
+    policy = PromoteConfig(slices=SlicesConfig(columns=("region",), loss=9, min=least))
+    return [check for check in decide(found, policy).checks if check.name.startswith("rows with")]
+
+
+def test_a_slice_below_the_floor_rejects_though_the_champion_is_no_better():
+    north, south = held_to(0.81)
+    assert (north.outcome, north.found, north.wanted) == ("failed", "accuracy 80 %", "at least 81 %")
+    assert south.outcome == "passed"
+    assert [check.outcome for check in held_to(0.8)] == ["passed", "passed"]
+    assert held_to(None) == []
+
+
+def test_the_floor_of_a_loss_is_the_most_it_may_be():
+    north, south = held_to(0.5, "log_loss")
+    assert (north.outcome, north.wanted, south.outcome) == ("failed", "at most 0.5", "passed")
+
+
 @pytest.mark.parametrize(
     ("changed", "limits", "name"),
     [
