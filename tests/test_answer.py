@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextvars import copy_context
 
 import pytest
 from prefect import flow
@@ -70,7 +71,7 @@ def test_an_answer_is_taken(tmp_path):
         time.sleep(1)  # the form is sent after the state
         resume_flow_run(begun[0], run_input=form)
 
-    person = threading.Thread(target=fill_in)
+    person = threading.Thread(target=copy_context().run, args=(fill_in,))
     person.start()
     state = asked(tmp_path, begun=begun)
     person.join()
