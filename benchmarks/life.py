@@ -26,6 +26,7 @@ from tasks.evaluation.speed import machine
 
 PAGE = ROOT / "docs" / "life-speed.md"
 FIGURES = Path(__file__).resolve().parent / "figures" / "life.json"
+SOAK = FIGURES.with_name("soak.json")
 TARGETS = {"nothing changed": 8.0, "gate": 30.0, "rollback": 10.0}
 ABOUT = {
     "nothing changed": "a scheduled `compress` without a reason to run, ordered through Prefect's API",
@@ -169,9 +170,31 @@ def page(figures: Mapping[str, Any]) -> str:
                 table(head, rows),
                 "MNIST-5k with the default parameters, stack up, the three in turn; medians, with the "
                 "smallest and the largest round. Commands from their start to their end, Python's own too.",
+                *_under_fire(),
             ]
         )
         + "\n"
+    )
+
+
+def _under_fire() -> Iterator[str]:
+    """Say what came of the last long run of kills, and where the other promise about numbers is kept."""
+    yield "## Killed, and all at once"
+    if SOAK.exists():
+        found = json.loads(SOAK.read_text("utf-8"))
+        of = ", ".join(f"{count} {name}" for name, count in found["of"].items())
+        wrong = "; ".join(found["wrong"]) or "none"
+        asked = f"--kills {found['kills']} --seed {found['seed']} --json benchmarks/figures/soak.json"
+        left = f"{found['results']} versions, {found['entries']} entries of the ledger"
+        yield (
+            f"`make soak ARGS='{asked}'`: {found['kills']} times SIGKILL ({of}); {found['missed']} more came "
+            f"after the command's end. {left}, {found['batches']} scored batches; lost, doubled, more "
+            f"than one champion, or `dvc status` not clean after the next run: {wrong}."
+        )
+    yield (
+        "50 scheduled runs fired at once run one at a time, and each ends as done or as cancelled with its "
+        "reason, without 'database is locked': a test that `make test-slow` and CI run "
+        "(`tests/e2e/test_schedules.py`), no benchmark."
     )
 
 

@@ -63,7 +63,11 @@ def main() -> None:
     parser.add_argument(
         "--workspace", type=Path, help="a workspace that may be used up; by default a new one"
     )
+    parser.add_argument(
+        "--json", type=Path, help="write what was found here too: docs/life-speed.md reads it"
+    )
     options = parser.parse_args()
+    report = options.json and options.json.resolve()
     with tempfile.TemporaryDirectory(prefix="espalier-soak-") as folder:
         root = (options.workspace or Path(folder, "digits")).resolve()
         if options.workspace is None:
@@ -79,6 +83,8 @@ def main() -> None:
             import_all()
         found = soaked(root, options.kills, options.seed, options.minutes)
         sys.stdout.write(json.dumps(found) + "\n")
+        if report:
+            report.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         sys.stdout.flush()
         os.chdir("/")
     raise SystemExit(bool(found["wrong"]))
