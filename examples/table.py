@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.evaluation.report import words
+from tasks.evaluation.speed import machine
 from tasks.files import read_frame, read_json
 from tasks.metrics.table import METRICS
 from tasks.study.resample import ends, over_seeds
@@ -42,7 +43,8 @@ def _candidates(study: Study, trials: pd.DataFrame) -> Iterator[str]:
     yield (
         f"{len(study['candidates']) - rivals} candidates and {rivals} rivals, {_count(seeds, 'seed')} each. "
         f"Front and picks are by validation rows ({', '.join(study['objectives'])}), none by test rows. "
-        "Means over the seeds, in brackets their 95 % interval."
+        "Means over the seeds, in brackets their 95 % interval. Measured on: "
+        f"{', '.join(f'{key} {value}' for key, value in machine().items())}."
     )
     yield ""
     yield f"| candidate | {title}, validation | {title}, test | bytes | multiply-adds | latency | |"

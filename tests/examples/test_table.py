@@ -2,6 +2,7 @@ import re
 
 import pandas as pd
 import pytest
+import torch
 
 from examples.__main__ import BEGIN, END, HERE, main, names, overview, with_table
 from examples.table import _metric, _place, study_table
@@ -32,6 +33,10 @@ def test_a_candidates_row_holds_its_means_and_what_it_is(workspace) -> None:
     assert row[2].startswith("91.6 % (")
     assert row[3:5] == ["1,000", "500"]
     assert row[6].startswith("columns+pruning, front")
+
+
+def test_the_machine_is_named(workspace) -> None:
+    assert f"torch {torch.__version__}" in study_table(workspace)
 
 
 def test_seeds_that_agree_have_an_interval_without_width(workspace) -> None:
