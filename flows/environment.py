@@ -25,6 +25,10 @@ _PREFECT = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "espalier",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
 }
+_MLFLOW = {
+    # Its server would start four processes more for its jobs, which are of language models.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
 
 _PATIENCE = 5.0
 
@@ -41,7 +45,8 @@ def enter(root: Path) -> None:
         "DVC_SITE_CACHE_DIR": state / "dvc",
         "MPLCONFIGDIR": state / "matplotlib",
     }
-    for name, value in (_QUIET | _PREFECT | {key: str(place) for key, place in places.items()}).items():
+    here = {key: str(place) for key, place in places.items()}
+    for name, value in (_QUIET | _PREFECT | _MLFLOW | here).items():
         os.environ.setdefault(name, value)
     _use_stack(root)
     collect_seldom()

@@ -163,7 +163,8 @@ def test_a_prefect_server_that_does_not_answer_is_one_line(root):
 
 
 def test_entering_a_workspace_keeps_every_tool_inside_it(tmp_path, monkeypatch):
-    for name in ("PREFECT_HOME", "DVC_SITE_CACHE_DIR", "MPLCONFIGDIR"):
+    jobs = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
+    for name in ("PREFECT_HOME", "DVC_SITE_CACHE_DIR", "MPLCONFIGDIR", jobs):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
@@ -173,6 +174,7 @@ def test_entering_a_workspace_keeps_every_tool_inside_it(tmp_path, monkeypatch):
         places = [os.environ[name] for name in ("PREFECT_HOME", "DVC_SITE_CACHE_DIR", "MPLCONFIGDIR")]
         assert all(place.startswith(str(tmp_path)) for place in places)
         assert sys.path[0] == str(tmp_path)
+        assert os.environ[jobs] == "false"
     finally:
         os.environ.clear()
         os.environ.update(before)
