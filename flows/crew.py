@@ -164,6 +164,12 @@ class _Apart(ProcessPoolTaskRunner):
         self._executor = apart
         return self
 
+    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        if exc_type is not None and issubclass(exc_type, KeyboardInterrupt):
+            pool: Any = self._executor
+            pool.drop()  # Prefect waits for what is at work, which is not wanted any more
+        super().__exit__(exc_type, exc_value, traceback)
+
 
 def named(task: Task[Any, Any], job: Job) -> Task[Any, Any]:
     """Return the task with the candidate's name, in which braces would be a template's."""

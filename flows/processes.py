@@ -54,6 +54,13 @@ class Processes(Executor):
         pool: ProcessPoolExecutor = self._mine.pool
         return pool
 
+    def drop(self) -> None:
+        """Take no more calls, and end the processes at once: what they are at fails."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            for process in (pool._processes or {}).values():
+                process.kill()
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; the processes end when those at work are made."""
         self._threads.shutdown(wait=wait, cancel_futures=cancel_futures)

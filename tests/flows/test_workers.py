@@ -1,9 +1,11 @@
 import multiprocessing
 import signal
+import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows.crew import Crew as RealCrew
@@ -16,7 +18,7 @@ from tasks.process import COPIES
 from tasks.study.candidates import Candidate
 from tasks.study.config import StudyConfig
 from tasks.study.summary import summarise
-from tests.flows.worked import worked
+from tests.flows.worked import asleep, worked
 from tests.study.made import scored
 
 
@@ -190,3 +192,20 @@ def test_the_runner_of_processes_has_such_a_pool():
     crew = RealCrew(Path(), StudyConfig(runner="processes", workers=2))
     with crew.at_work() as runner:
         assert isinstance(runner._executor, Processes)
+
+
+def test_a_second_ctrl_c_drops_what_is_at_work(tmp_path):
+    crew, begun = RealCrew(Path(), StudyConfig(runner="processes", workers=1)), tmp_path / "begun"
+
+    def interrupted():
+        with crew.at_work() as runner:
+            runner._executor.submit(asleep, begun)
+            while not (begun.exists() and begun.read_text()):
+                time.sleep(0.05)
+            raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - start < 200
+    assert not psutil.pid_exists(int(begun.read_text()))

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
+
+
+def asleep(begun: Path) -> None:
+    """Say that it has begun, and sleep for minutes."""
+    begun.write_text(str(os.getpid()))
+    time.sleep(240)
 
 
 def worked(name: str, seeds: Sequence[int], begun: Path) -> list[dict[str, int]]:
