@@ -26,7 +26,7 @@ _PREFECT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
 }
 _MLFLOW = {
-    # Its server would start four processes more for its jobs, which are of language models.
+    # Its server would start eight processes more for its jobs, which are of language models.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
