@@ -9,7 +9,7 @@ from flows.terminal import quiet_dvc
 from tasks import versioning
 from tasks.errors import EspalierError
 
-__all__ = ["change", "show"]
+__all__ = ["change", "fill", "show"]
 
 Say = Callable[[str], object]
 
@@ -46,7 +46,31 @@ def change(root: Path, url: str, settings: Sequence[str], started_in: Path, say:
     _name(found, say)
     say("          an object was written, read back and removed")
     say("Next      git add .dvc/config && git commit -m 'Shared DVC remote'")
-    say("          dvc push --all-commits --run-cache    # what is here already goes there")
+    say("          espalier remote --push                # what is here already goes there")
+
+
+def fill(root: Path, say: Say) -> None:
+    """Copy every result that Git leads to into the default remote, and say what is left to do.
+
+    Raises
+    ------
+    EspalierError
+        Without a remote, and when a file does not get there.
+    """
+    quiet_dvc()
+    done = versioning.hand_over(root)
+    say(f"Copied    {done.copied:,} files; {done.there:,} were there")
+    if done.lost:
+        say(f"          {done.lost:,} that Git leads to are not whole here: of other machines, or freed")
+    if _has_recorded_runs(root):
+        say("Next      git push origin 'refs/espalier/*:refs/espalier/*'    # the recorded runs themselves")
+
+
+def _has_recorded_runs(root: Path) -> bool:
+    try:
+        return bool(versioning.runs(root))
+    except EspalierError:
+        return False  # no repository
 
 
 def _name(found: versioning.Remote, say: Say) -> None:

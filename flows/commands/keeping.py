@@ -23,6 +23,9 @@ def remote(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="endpointurl, region and such; repeatable."),
     ] = None,
+    push: Annotated[
+        bool, typer.Option("--push", help="Copy every result there that Git leads to, of recorded runs too.")
+    ] = False,
     folder: Folder = Path(),
 ) -> None:
     """Show where all clones find data and models; with URL: write and read there, and make it that place."""
@@ -30,10 +33,12 @@ def remote(
     root = workspace(folder)
     from flows import remote_command
 
-    if url is None:
-        remote_command.show(root, typer.echo)
-    else:
+    if url is not None:
         remote_command.change(root, url, settings or [], started_in, typer.echo)
+    elif not push:
+        remote_command.show(root, typer.echo)
+    if push:
+        remote_command.fill(root, typer.echo)
 
 
 @app.command(short_help="Save what Git does not have, in one file.")

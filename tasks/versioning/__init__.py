@@ -15,6 +15,7 @@ from tasks.versioning.content import (
     source_changed,
 )
 from tasks.versioning.exchange import Offer, collect, offer
+from tasks.versioning.handover import Handover, hand_over
 from tasks.versioning.plan import plan
 from tasks.versioning.recorded import (
     Kept,
@@ -54,6 +55,7 @@ from tasks.versioning.worktree import abandon, is_worktree, worktree
 
 __all__ = [
     "SOURCE_CHANGED",
+    "Handover",
     "Kept",
     "Offer",
     "Remote",
@@ -77,6 +79,7 @@ __all__ = [
     "forget",
     "free_objects",
     "given",
+    "hand_over",
     "init_workspace",
     "is_worktree",
     "kept",

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 import shutil
@@ -10,68 +9,28 @@ import pytest
 from tasks import versioning
 from tasks.errors import EspalierError
 from tasks.versioning.retention import Store
-
-CONFIG = (
-    "[core]\n    analytics = false\n    remote = storage\n"
-    "['remote \"storage\"']\n    url = ../.espalier/remote\n"
+from tests.versioning.led import (
+    CONFIG,
+    GRAPH,
+    LONG_AGO,
+    back,
+    cache,
+    committed,
+    git,
+    made,
+    stored,
+    workspace_with_a_commit,
 )
-GRAPH = "stages:\n  make:\n    cmd: make\n    outs: [out.txt]\n"
-LOCK = """schema: '2.0'
-stages:
-  make:
-    cmd: make
-    outs:
-    - path: out.txt
-      hash: md5
-      md5: {}
-"""
-LONG_AGO = time.time() - 100 * 86_400
-
-
-def git(folder, *words):
-    done = subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    workspace = tmp_path_factory.mktemp("template") / "workspace"
-    (workspace / ".dvc").mkdir(parents=True)
-    git(workspace, "init", "-q", "-b", "main")
-    (workspace / ".dvc" / "config").write_text(CONFIG)
-    (workspace / ".dvc" / ".gitignore").write_text("/tmp\n/cache\n/config.local\n")
-    (workspace / ".gitignore").write_text("out.txt\n.espalier/\n")
-    (workspace / "dvc.yaml").write_text(GRAPH)
-    made(workspace, "the first")
-    git(workspace, "add", "-A")
-    git(workspace, "commit", "-q", "-m", "first")
-    return workspace
+    return workspace_with_a_commit(tmp_path_factory.mktemp("template") / "workspace")
 
 
 @pytest.fixture
 def root(template, tmp_path):
     return shutil.copytree(template, tmp_path / "workspace")
-
-
-def cache(root):
-    return root / ".dvc" / "cache"
-
-
-def stored(folder, text, suffix=""):
-    """Put an object that was written long ago into a cache or a remote."""
-    name = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-    path = folder / "files" / "md5" / name[:2] / f"{name[2:]}{suffix}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    os.utime(path, (LONG_AGO, LONG_AGO))
-    return name + suffix
-
-
-def made(root, text):
-    """Make a result: an object, and the dvc.lock that names it."""
-    name = stored(cache(root), text)
-    (root / "dvc.lock").write_text(LOCK.format(name))
-    return name
 
 
 def freed(root, without=()):
@@ -80,17 +39,6 @@ def freed(root, without=()):
     found, _ = versioning.stores(root)
     paths = [path for store in found for path in versioning.surplus(store, keep, time.time() - 86_400)]
     return [path.read_text() for path in paths]
-
-
-def committed(root, text):
-    made(root, text)
-    git(root, "commit", "-q", "-am", text)
-    return git(root, "rev-parse", "HEAD")
-
-
-def back(root):
-    """Leave the branch as it was after its first commit."""
-    git(root, "reset", "-q", "--hard", git(root, "rev-list", "--max-parents=0", "HEAD"))
 
 
 def test_what_nothing_names_is_freed_and_what_the_folder_names_is_not(root):
