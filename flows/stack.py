@@ -26,7 +26,7 @@ from flows.embedded import free_port
 from flows.services import Service, Started
 from flows.ui import MLFLOW_PORT, PREFECT_PORT
 from flows.unfinished import close_killed
-from tasks.alive import running
+from tasks.alive import end_family, running
 from tasks.errors import EspalierError
 from tasks.files import write_text
 from tasks.layout import Layout
@@ -34,7 +34,6 @@ from tasks.layout import Layout
 __all__ = ["Stack", "down", "foreign_tracking", "read", "status", "stopped", "up"]
 
 _NAMED = {"prefect": "PREFECT_API_URL", "mlflow": "MLFLOW_TRACKING_URI"}
-_GRACE_SECONDS = 15.0
 _PATIENCE = 180.0
 
 
@@ -107,7 +106,7 @@ def down(root: Path, say: Callable[[str], object]) -> None:
             if name == "prefect":
                 _close_runs(root, stack)  # the worker has ended by now
             if process is not None:
-                _end(process)
+                end_family(process)
             say(f"{name:8} {'stopped' if process else 'was not running'}")
         tracking.end_server(root)
         _note(root).unlink()
@@ -182,7 +181,7 @@ def _addressed(stack: Stack | None) -> Stack:
     for name in ("watch", "worker"):
         process = _process(held, name)
         if process is not None:
-            _end(process)  # it asks servers that are gone
+            end_family(process)  # it asks servers that are gone
     return replace(held, prefect=prefect, mlflow=mlflow, foreign=foreign)
 
 
@@ -270,27 +269,6 @@ def _process(stack: Stack, name: str) -> psutil.Process | None:
 
 def _lives(stack: Stack, name: str) -> bool:
     return _process(stack, name) is not None
-
-
-def _end(process: psutil.Process) -> None:
-    """End a process with all it started, gently first."""
-    try:
-        family = [process, *process.children(recursive=True)]
-        process.terminate()
-    except psutil.NoSuchProcess:
-        return
-    psutil.wait_procs([process], timeout=_GRACE_SECONDS)
-    _, left = psutil.wait_procs(family, timeout=1.0)
-    for member in left:
-        _killed(member)
-    psutil.wait_procs(left, timeout=_GRACE_SECONDS)
-
-
-def _killed(process: psutil.Process) -> None:
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return
 
 
 def _kept(root: Path, stack: Stack) -> Stack:

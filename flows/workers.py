@@ -186,7 +186,7 @@ def _ended(futures: list[PrefectFuture[Any]], look: Callable[[], None]) -> Itera
 
 
 def _lost(job: Job, seed: int) -> dict[str, Any]:
-    from tasks.study.trial import without_figures
+    from tasks.study.figures import without_figures
 
     reason = f"its worker was lost {1 + LOSSES} times (out of memory?)"
     labels = {"id": job.id, "arm": job.arm, "name": job.name, "overrides": dict(job.overrides)}

@@ -12,10 +12,11 @@ from typing import Any
 
 from tasks.config import Params, overridden
 from tasks.errors import ConfigError, EspalierError
-from tasks.files import fingerprint, present, read_json
+from tasks.files import fingerprint, present
 from tasks.layout import Layout
 from tasks.process import computes_alone
 from tasks.study import worker
+from tasks.study.figures import with_figures, without_figures
 from tasks.study.latency import latencies
 from tasks.study.nodes import LAST, code_hash, content, steps
 from tasks.study.overrides import Overrides, canonical, identity, settings
@@ -29,11 +30,7 @@ __all__ = [
     "run_trial",
     "run_trials",
     "trial_settings",
-    "without_figures",
 ]
-
-_MADE_BY = ("reduce", "train", "prune")
-"""The stages whose time a candidate costs; the reference is everybody's."""
 
 
 def trial_settings(params: Params, overrides: Overrides, seed: int) -> list[str]:
@@ -215,43 +212,7 @@ def _computed(store: Store, asked: _Asked) -> dict[str, Any]:
             raise
         reason = f"out of memory: {error}"  # not kept: there may be more the next time
         return without_figures(head, key, reason, workshop.ended)
-    return _kept(store, {**head, "key": key, **_EMPTY, **_outcome(workshop)})
-
-
-_EMPTY: dict[str, Any] = {
-    "status": "done",
-    "reason": None,
-    "headline": None,
-    "valid": {},
-    "test": {},
-    "bytes": None,
-    "macs": None,
-    "parameters": None,
-    "train_seconds": None,
-    "history": [],
-    "recipe": {},
-    "nodes": {},
-}
-"""What a trial that failed has in place of figures."""
-
-
-def without_figures(
-    head: Mapping[str, Any], key: str, reason: str, nodes: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """Return the result of a trial that failed.
-
-    Parameters
-    ----------
-    head
-        Its id, seed, arm, name and overrides.
-    key
-        By which it is told from others.
-    reason
-        Why it failed.
-    nodes
-        Keys of the stages that had ended.
-    """
-    return {**head, "key": key, **_EMPTY, "status": "failed", "reason": reason, "nodes": dict(nodes or {})}
+    return _kept(store, with_figures(head, key, workshop))
 
 
 def _kept(store: Store, result: dict[str, Any]) -> dict[str, Any]:
@@ -261,41 +222,6 @@ def _kept(store: Store, result: dict[str, Any]) -> dict[str, Any]:
 
 def _in_one_line(error: ConfigError) -> str:
     return "; ".join(str(problem) for problem in error.problems)
-
-
-def _outcome(workshop: Workshop) -> dict[str, Any]:
-    """Gather a trial's figures from the reports of its nodes."""
-    reports = {stage: read_json(Layout(workshop.node(stage)).report(stage)) for stage in (*_MADE_BY, LAST)}
-    judged = reports[LAST]["models"]["compressed"]
-    size = judged["size"]
-    took = [workshop.facts(stage)["seconds"] or 0.0 for stage in _MADE_BY]
-    return {
-        "headline": reports[LAST]["metric"],
-        "valid": judged["valid"],
-        "test": judged["metrics"],
-        "bytes": size["bytes"],
-        "macs": size["multiply_adds"],
-        "parameters": size["parameters"],
-        "train_seconds": round(sum(took), 3),
-        "history": reports["prune"]["history"] or reports["train"]["history"],
-        "recipe": _recipe(workshop.params, reports),
-        "nodes": workshop.keys,
-    }
-
-
-def _recipe(params: Params, reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    columns, rows, pruned = reports["reduce"]["columns"], reports["reduce"]["rows"], reports["prune"]
-    quantised = reports[LAST]["quantisation"]
-    chosen = quantised["chosen"] if quantised else "none"
-    return {
-        "model": params.model.method,
-        "columns": {key: columns[key] for key in ("method", "before", "after")},
-        "rows": {key: rows[key] for key in ("method", "before", "after")},
-        "inputs": reports[LAST]["models"]["compressed"]["size"]["inputs"],
-        "prune": params.prune.method,
-        "amount": pruned["amount"] or 0.0,
-        "int8": None if chosen == "none" else chosen,
-    }
 
 
 class _NoTerminal(io.TextIOBase):

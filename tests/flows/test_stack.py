@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import psutil
@@ -9,6 +7,7 @@ import pytest
 from flows import stack as module
 from flows.services import Service, Started, project
 from flows.stack import Stack
+from tasks.alive import end_family
 from tasks.errors import EspalierError
 
 SLEEPS = ("timeit", "-n1", "-r1", "import time; time.sleep(600)")
@@ -29,7 +28,7 @@ def ended():
         for name in held.processes:
             process = module._process(held, name)
             if process:
-                module._end(process)
+                end_family(process)
 
 
 def service(command=SLEEPS, well=lambda began: True):
@@ -52,7 +51,7 @@ def test_a_service_is_started_once_and_found_again(tmp_path, stack, ended):
 
 def test_a_service_that_died_is_started_anew(tmp_path, stack, ended):
     first = module._ensured(tmp_path, stack, [service()])
-    module._end(module._process(first, "sleeper"))
+    end_family(module._process(first, "sleeper"))
     second = module._ensured(tmp_path, first, [service()])
     ended.append(second)
     assert second.processes["sleeper"].pid != first.processes["sleeper"].pid
@@ -69,21 +68,6 @@ def test_a_process_with_a_noted_id_that_began_at_another_time_is_a_stranger(stac
     assert module._process(at, "sleeper") is None
     at = replace(stack, processes={"sleeper": Started(own.pid, own.create_time())})
     assert module._process(at, "sleeper") == own
-
-
-def test_a_process_is_ended_with_its_children():
-    sleep = "import time; time.sleep(600)"
-    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {sleep!r}])"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", f"{code}; print('up', flush=True); time.sleep(600)"], stdout=subprocess.PIPE
-    )
-    parent.stdout.readline()
-    family = [psutil.Process(parent.pid), *psutil.Process(parent.pid).children()]
-    assert len(family) == 2
-    module._end(family[0])
-    parent.wait(timeout=20)
-    parent.stdout.close()
-    assert psutil.wait_procs(family, timeout=20)[1] == []
 
 
 def test_servers_that_the_environment_names_are_used_and_not_ours_to_stop(stack, monkeypatch):
