@@ -60,8 +60,8 @@ def fill(root: Path, say: Say) -> None:
     quiet_dvc()
     done = versioning.hand_over(root)
     say(f"Copied    {done.copied:,} files; {done.there:,} were there")
-    if done.lost:
-        say(f"          {done.lost:,} that Git leads to are not whole here: of other machines, or freed")
+    if done.cut:
+        say(f"          {done.cut:,} folders stay here: some of their files are in neither place")
     if _has_recorded_runs(root):
         say("Next      git push origin 'refs/espalier/*:refs/espalier/*'    # the recorded runs themselves")
 

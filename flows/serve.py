@@ -8,38 +8,27 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from prefect import Flow
-from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
-from prefect.events import DeploymentTriggerTypes, TriggerTypes
-from prefect.flows import load_flow_from_entrypoint
 from prefect.runner import Runner
-from prefect.schedules import Schedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml import YAML
 
 from flows.asking import answers, require_welcome
 from flows.embedded import free_port
 from flows.services import SETTINGS, Service, prefect_server, project
 from flows.stack import read
+from flows.stated import stated
 from flows.ui import PREFECT_PORT, stop_server
 from tasks.errors import EspalierError
 
-__all__ = ["serve", "stated"]
+__all__ = ["serve"]
 
 _PATIENCE = 180.0
-_TRIGGER: TypeAdapter[DeploymentTriggerTypes] = TypeAdapter(DeploymentTriggerTypes)
-_PLAIN = {"name", "description", "entrypoint", "parameters", "tags", "version"}
-_READ = {*_PLAIN, "schedules", "concurrency_limit", "triggers", "work_pool", "paused"}
-_OF_A_SCHEDULE = {"cron", "interval", "rrule", "timezone", "slug", "active", "parameters", "day_or"}
 
 
 def serve(root: Path, say: Callable[[str], object]) -> None:
@@ -145,59 +134,6 @@ def _watch(root: Path, names: Sequence[str]) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
-
-
-def stated(settings: Path) -> Iterator[RunnerDeployment]:
-    """Yield what prefect.yaml states, as Prefect's own `deploy` reads it, but for the work pool.
-
-    Raises
-    ------
-    EspalierError
-        On a key that is not known, a flow that cannot be imported, or a value that Prefect refuses.
-    """
-    held = YAML(typ="safe").load(settings.read_text(encoding="utf-8")) or {}
-    for told in held.get("deployments") or []:
-        name = told.get("name", "?")
-        unknown = sorted(set(told) - _READ)
-        if unknown:
-            raise EspalierError(
-                f"prefect.yaml: deployment {name}: `espalier serve` does not know {', '.join(unknown)}; "
-                f"it reads {', '.join(sorted(_READ))}"
-            )
-        try:
-            yield _deployment(told)
-        except (ValidationError, ValueError, TypeError, ImportError, AttributeError) as error:
-            raise EspalierError(f"prefect.yaml: deployment {name}: {error}") from error
-
-
-def _deployment(told: Mapping[str, Any]) -> RunnerDeployment:
-    flow: Flow[..., Any] = load_flow_from_entrypoint(told["entrypoint"])
-    limit = told.get("concurrency_limit")
-    triggers: list[DeploymentTriggerTypes | TriggerTypes] = [
-        _TRIGGER.validate_python({"name": f"{told['name']}__automation_{number}", **trigger})
-        for number, trigger in enumerate(told.get("triggers") or [], start=1)
-    ]
-    return RunnerDeployment.from_entrypoint(
-        told["entrypoint"],
-        name=told["name"],
-        flow_name=flow.name,
-        description=told.get("description"),
-        parameters=told.get("parameters") or {},
-        tags=told.get("tags") or [],
-        version=told.get("version"),
-        schedules=[_schedule(one) for one in told.get("schedules") or []],
-        concurrency_limit=ConcurrencyLimitConfig(**limit) if isinstance(limit, Mapping) else limit,
-        triggers=triggers,
-        paused=bool(told.get("paused")),
-    )
-
-
-def _schedule(told: Mapping[str, Any]) -> Schedule:
-    unknown = sorted(set(told) - _OF_A_SCHEDULE)
-    if unknown:
-        raise ValueError(f"a schedule has no {', '.join(unknown)}")
-    every = {"interval": timedelta(seconds=told["interval"])} if "interval" in told else {}
-    return Schedule(**{**told, **every})
 
 
 def _due(deployment: RunnerDeployment) -> str:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from tasks.schema import members, method_names
 
@@ -61,9 +60,9 @@ def _limits(metadata: list[Any]) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True)
-    if value is PydanticUndefined:
+    if field.is_required():
         return "needed"
+    value = field.get_default(call_default_factory=True)
     return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
 
 

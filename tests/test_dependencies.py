@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -17,11 +20,31 @@ MODULES = {"scikit-learn": "sklearn", "ruamel.yaml": "ruamel.yaml", "torch-pruni
 DECLARED = [Requirement(line) for line in PROJECT["dependencies"]]
 
 
+EXTRAS = [Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines]
+SHIPPED = ("tasks", "flows", "nets")
+FOLDERS = (*SHIPPED, "benchmarks", "examples", "tests")
+AT_HAND = {"distributed", "prefect-dask"}  # imported where `study.runner: dask` asks for them
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.lower())
+
+
+def imported(folder: str) -> Iterator[tuple[str, str]]:
+    """File and top name of each import from elsewhere."""
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            tops = {name.partition(".")[0] for name in names} - {*FOLDERS, *sys.stdlib_module_names}
+            yield from ((path.relative_to(ROOT).as_posix(), top) for top in tops)
+
+
 def pinned() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     return {
-        re.sub(r"[-_.]+", "-", name.lower()): version
-        for name, _, version in (line.partition("==") for line in lines if "==" in line)
+        plain(name): version for name, _, version in (line.partition("==") for line in lines if "==" in line)
     }
 
 
@@ -33,8 +56,21 @@ def test_a_declared_dependency_imports_at_a_version_its_range_allows(requirement
 
 @pytest.mark.parametrize("requirement", DECLARED, ids=lambda requirement: requirement.name)
 def test_a_declared_dependency_is_pinned_inside_its_range(requirement: Requirement) -> None:
-    version = pinned()[re.sub(r"[-_.]+", "-", requirement.name.lower())]
+    version = pinned()[plain(requirement.name)]
     assert requirement.specifier.contains(version)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_what_is_imported_is_declared(folder: str) -> None:
+    more = AT_HAND if folder in SHIPPED else {plain(one.name) for one in EXTRAS}
+    declared = {plain(one.name) for one in DECLARED} | more
+    makers = metadata.packages_distributions()
+    undeclared = [
+        f"{path} imports {top}"
+        for path, top in imported(folder)
+        if not declared & {plain(maker) for maker in makers.get(top, [top])}
+    ]
+    assert not undeclared
 
 
 @pytest.mark.usefixtures("prefect_home")

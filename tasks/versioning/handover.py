@@ -6,6 +6,7 @@ neither knows the runs recorded under refs/espalier/runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ __all__ = ["Handover", "hand_over"]
 
 @dataclass(frozen=True)
 class Handover:
-    """Files and lists of files that Git leads to.
+    """Files, and lists of a folder's files, that Git leads to and that are here or in the remote.
 
     Attributes
     ----------
@@ -33,55 +34,64 @@ class Handover:
         Went to the remote now.
     there : int
         Were there before.
-    lost : int
-        Are neither here nor there, or lists of files some of which are not.
+    cut : int
+        Lists that stay here: some of their files are in neither place.
     """
 
     copied: int
     there: int
-    lost: int
+    cut: int
 
 
 def hand_over(root: Path) -> Handover:
     """Copy what any branch, tag, recorded run or the working tree leads to, and what DVC knows of runs.
+
+    What a dvc.lock names beside that (code, reports outside the cache) is in Git itself.
 
     Raises
     ------
     EspalierError
         Without a default remote, when it cannot be reached, and when a file does not get there.
     """
-    wanted = needed(root)
+    named = needed(root)
     with let_in(), reopened(root) as repo, lock_repo(repo):
         if not repo.config["core"].get("remote"):
             raise EspalierError(f"{root.name}: no DVC remote is set; `espalier remote URL` sets one")
+        lists = _lists(repo, named)
+        wanted = named.union(*lists.values())
         with reached():
             there = _held(repo, wanted)
-            here = _whole(repo, {name for name in wanted - there if repo.cache.local.exists(name)}, there)
-            _copied(repo, here)
+            here = _cached(repo, wanted - there)
+            cut = {name for name in lists if name in here and not lists[name] <= here | there}
+            _copied(repo, here - cut)
             repo.stage_cache.push(None)
-            short = here - _held(repo, here)
+            short = here - cut - _held(repo, here - cut)
     if short:
         raise EspalierError(
             f"{root.name}: {len(short)} of {len(here)} files did not reach the DVC remote (first: "
             f"{min(short)}); check its space and rights, then run again"
         )
-    return Handover(len(here), len(there), len(wanted - there - here))
+    return Handover(len(here - cut), len(there), len(cut))
+
+
+def _lists(repo: Repo, names: Iterable[str]) -> dict[str, set[str]]:
+    """Return the hashes of each folder's files, of those whose list is in the cache and whole."""
+    held = _cached(repo, {name for name in names if name.endswith(".dir")})
+    trees = {name: Tree.load(repo.cache.local, HashInfo("md5", name)) for name in held}
+    return {name: {str(info.value) for *_, info in tree} for name, tree in trees.items()}
+
+
+def _cached(repo: Repo, names: set[str]) -> set[str]:
+    """Return the objects that the cache has; DVC looks whether they are what their names say."""
+    return set(repo.cache.local.oids_exist(sorted(names)))
 
 
 def _held(repo: Repo, names: set[str]) -> set[str]:
     return set(repo.cloud.get_remote_odb().oids_exist(sorted(names)))
 
 
-def _whole(repo: Repo, here: set[str], there: set[str]) -> set[str]:
-    """Leave out the lists of folders whose files are not all here or there: a list stands for its files."""
-    lists = {name for name in here if name.endswith(".dir")}
-    trees = {name: Tree.load(repo.cache.local, HashInfo("md5", name)) for name in lists}
-    cut = {name for name, tree in trees.items() if any(info.value not in here | there for *_, info in tree)}
-    return here - cut
-
-
 def _copied(repo: Repo, names: set[str]) -> None:
-    """Copy objects, lists of folders last."""
+    """Copy objects, lists of folders last: a list in the remote stands for its files."""
     remote = repo.cloud.get_remote_odb(command="push")
     for lists in (False, True):
         chosen = {HashInfo("md5", name) for name in names if name.endswith(".dir") is lists}

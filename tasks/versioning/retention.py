@@ -12,11 +12,13 @@ import re
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dvc.repo import Repo, lock_repo
 from dvc_data.hashfile.db import get_index
+from dvc_objects.errors import ObjectFormatError
 
 from tasks.errors import EspalierError
 from tasks.layout import Layout
@@ -91,20 +93,33 @@ def needed(root: Path, more: Iterable[str] = (), without: Iterable[Run] = ()) ->
         Hashes from elsewhere.
     without : iterable of Run
         Recorded runs that are about to be forgotten.
+
+    Raises
+    ------
+    EspalierError
+        When the list of a folder that the working tree leads to is damaged.
     """
     texts = _in_git(root, [run.ref for run in without]) + _in_tree(root)
     found = {*more, *_HASH.findall(texts)}
     with opened(root) as repo, lock_repo(repo):
-        found |= {str(info.value) for infos in repo.used_objs(force=True).values() for info in infos}
+        try:
+            used = repo.used_objs(force=True)
+        except ObjectFormatError as error:
+            raise EspalierError(
+                f"{root.name}: {error} in the DVC cache, and DVC has removed it; `dvc pull` brings it from "
+                "the remote, `espalier run` makes it anew"
+            ) from error
+        found |= {str(info.value) for infos in used.values() for info in infos}
     held = [store.objects() for store in stores(root)[0]]
     return found | {part for name in found if name.endswith(".dir") for part in _parts(name, held)}
 
 
 def _parts(name: str, held: Iterable[dict[str, Path]]) -> Iterator[str]:
     """Give the hashes of a folder's files, from wherever its list is."""
-    path = next((objects[name] for objects in held if name in objects), None)
-    if path is not None:
-        yield from (str(entry["md5"]) for entry in json.loads(path.read_text(encoding="utf-8")))
+    for path in (objects[name] for objects in held if name in objects):
+        with suppress(json.JSONDecodeError):  # a torn list names nothing
+            yield from (str(entry["md5"]) for entry in json.loads(path.read_text(encoding="utf-8")))
+            return
 
 
 def _in_git(root: Path, without: Iterable[str]) -> str:

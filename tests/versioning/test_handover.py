@@ -38,11 +38,11 @@ def test_what_commits_and_recorded_runs_lead_to_is_copied_and_nothing_else(root)
     assert versioning.hand_over(root) == versioning.Handover(0, 3, 0)
 
 
-def test_what_is_in_neither_place_is_counted(root):
+def test_what_git_leads_to_and_nobody_has_is_passed_over(root):
     committed(root, "second")
     shutil.rmtree(cache(root) / "files")
     stored(cache(root), "the first")
-    assert versioning.hand_over(root) == versioning.Handover(1, 0, 1)
+    assert versioning.hand_over(root) == versioning.Handover(1, 0, 0)
 
 
 def folder_of(root, *texts):
@@ -62,13 +62,40 @@ def test_a_folder_goes_with_its_files(root):
     assert {"one", "two"} <= set(sent(root))
 
 
-def test_a_list_whose_files_are_not_all_here_stays_behind_and_is_counted(root):
+def test_a_list_whose_files_are_not_all_here_stays_and_is_counted(root):
     folder_of(root, "one", "two")
     gone = hashlib.md5(b"two", usedforsecurity=False).hexdigest()
     (cache(root) / "files" / "md5" / gone[:2] / gone[2:]).unlink()
-    assert versioning.hand_over(root) == versioning.Handover(2, 0, 2)
+    assert versioning.hand_over(root) == versioning.Handover(2, 0, 1)
     assert sent(root) == ["one", "the first"]
     assert not list((root.parent / "shared").rglob("*.dir"))
+
+
+def torn(root, name):
+    (cache(root) / "files" / "md5" / name[:2] / name[2:]).write_text("[{")
+
+
+def test_a_torn_list_of_a_recorded_run_is_passed_over(root):
+    name = folder_of(root, "one")
+    git(root, "update-ref", "refs/espalier/runs/1", "HEAD")
+    back(root)
+    torn(root, name)
+    assert versioning.hand_over(root) == versioning.Handover(1, 0, 0)
+
+
+def test_a_torn_list_of_the_current_result_is_told_with_what_to_do(root):
+    torn(root, folder_of(root, "one"))
+    with pytest.raises(EspalierError, match=r"is corrupted in the DVC cache.*`dvc pull` brings it"):
+        versioning.hand_over(root)
+
+
+def test_a_folder_of_a_recorded_run_goes_from_a_cache_outside_of_the_workspace(root, tmp_path):
+    folder_of(root, "one", "two")
+    git(root, "update-ref", "refs/espalier/runs/1", "HEAD")
+    back(root)
+    shutil.move(cache(root), tmp_path / "cache")
+    (root / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n")
+    assert versioning.hand_over(root) == versioning.Handover(4, 0, 0)
 
 
 def test_without_a_remote_it_is_said(template, tmp_path):
