@@ -45,7 +45,7 @@ test-all: $(STAMP) ## every test, slow and server ones too
 	@$(PYTEST) $(ARGS)
 
 test-slow: $(STAMP) ## only the slow and server tests
-	@$(PYTEST) -m "slow or server" $(ARGS)
+	@$(PYTEST) --no-loadscope-reorder -m "slow or server" $(ARGS)  # tests/e2e first, and no file of minutes last
 
 check: $(STAMP) ## all that a reviewer would check: lint, format, types, imports, docs
 	@ruff check .

@@ -107,9 +107,10 @@ def main() -> None:
     os.environ.pop("PREFECT_API_URL", None)
     import uvicorn
 
-    from flows.prefect_server import take_turns
+    from flows.prefect_server import migrate_in_turn, take_turns
 
     take_turns()
+    migrate_in_turn()
     end_with_parent()
     uvicorn.run(
         "prefect.server.api.server:create_app",

@@ -32,6 +32,19 @@ def challenged(challenged_once, tmp_path, prefect_url):
     return copied(challenged_once, tmp_path / "project", prefect_url)
 
 
+@pytest.fixture(scope="module")
+def asked_once(challenged_once, tmp_path_factory, prefect_url):
+    """The same where a person is asked every time."""
+    copy = copied(challenged_once, tmp_path_factory.mktemp("asked") / "project", prefect_url)
+    copy.run("promote.require_approval=always")
+    return copy
+
+
+@pytest.fixture
+def asked(asked_once, tmp_path, prefect_url):
+    return copied(asked_once, tmp_path / "project", prefect_url)
+
+
 def judged(project, *words, code=0, **environment):
     ended = project.espalier("promote", "--json", *words, check=False, **environment)
     assert ended.returncode == code, ended.stderr
@@ -85,9 +98,8 @@ def test_a_challenger_that_is_worse_is_refused_and_a_person_cannot_overrule(chal
     assert (entry["action"], entry["moves"]) == ("reject", None)
 
 
-def test_where_a_person_is_asked_for_yes_and_no_count_and_silence_moves_nothing(challenged):
-    project = challenged
-    project.run("promote.require_approval=always")
+def test_where_a_person_is_asked_for_yes_and_no_count_and_silence_moves_nothing(asked):
+    project = asked
     waiting = judged(project, code=4)
     assert "nobody has answered" in waiting["entry"]["why"]
     declined = judged(project, "--decline", "--why", "not on a Friday", code=4)
@@ -122,7 +134,6 @@ def paused(project, flow):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 
-    project.run("promote.require_approval=always")
     process = subprocess.Popen(
         [sys.executable, "-c", flow],
         cwd=project.root,
@@ -141,25 +152,25 @@ def paused(project, flow):
         yield process, client, found[0].id
 
 
-def test_the_flow_waits_for_a_person_in_prefect_and_goes_on_with_the_answer(challenged):
+def test_the_flow_waits_for_a_person_in_prefect_and_goes_on_with_the_answer(asked):
     answer = {"approve": True, "name": "Ada", "reason": "read every line"}
-    with paused(challenged, FLOW) as (process, client, run):
+    with paused(asked, FLOW) as (process, client, run):
         client.resume_flow_run(run, run_input=answer)
         out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Ada: read every line" in out
-    assert told(challenged)["entries"][0]["moves"]["champion"] == [None, "2"]
+    assert told(asked)["entries"][0]["moves"]["champion"] == [None, "2"]
 
 
-def test_while_the_flow_waits_the_terminal_answers_and_the_flow_ends_by_itself(challenged):
-    with paused(challenged, SCHEDULED_PROMOTE) as (process, _, _):
-        said = judged(challenged, "--approve", "--why", "looked at it")
+def test_while_the_flow_waits_the_terminal_answers_and_the_flow_ends_by_itself(asked):
+    with paused(asked, SCHEDULED_PROMOTE) as (process, _, _):
+        said = judged(asked, "--approve", "--why", "looked at it")
         out, _ = process.communicate(timeout=120)
     assert said["champion"] == "2"
     assert "COMPLETED Nothing to do" in out
     assert "looked at it" in out
-    assert [entry["state"] for entry in told(challenged)["entries"]] == ["done", "gave way"]
-    assert not (challenged.root / ".espalier" / "logs" / "alerts.jsonl").exists()
+    assert [entry["state"] for entry in told(asked)["entries"]] == ["done", "gave way"]
+    assert not (asked.root / ".espalier" / "logs" / "alerts.jsonl").exists()
 
 
 def test_a_champion_made_by_hand_is_noticed_and_kept(challenged):

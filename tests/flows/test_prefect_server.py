@@ -1,4 +1,7 @@
 import asyncio
+import os
+import subprocess
+import sys
 
 import pytest
 import sqlalchemy as sa
@@ -43,3 +46,21 @@ def test_without_that_prefect_refuses_them(tmp_path):
     """Tells when Prefect has mended it, and the server of our own can go."""
     with pytest.raises(sa.exc.OperationalError, match="database is locked"):
         asyncio.run(_raced(tmp_path / "own.db", 5))
+
+
+CREATE = """
+import asyncio
+from flows.prefect_server import migrate_in_turn
+from prefect.server.database import provide_database_interface
+migrate_in_turn()
+asyncio.run(provide_database_interface().create_db())
+"""
+
+
+@pytest.mark.slow
+def test_two_servers_that_come_up_at_once_on_a_new_home_both_do(tmp_path):
+    there = {**os.environ, "PREFECT_HOME": str(tmp_path)}
+    there.pop("PREFECT_API_DATABASE_CONNECTION_URL", None)
+    begun = [subprocess.Popen([sys.executable, "-c", CREATE], env=there) for _ in range(2)]
+    assert [process.wait(120) for process in begun] == [0, 0]
+    assert (tmp_path / "prefect.db").stat().st_size > 0
