@@ -33,8 +33,10 @@ def show(root: Path, say: Say) -> None:
         say("Next      dvc push")
 
 
-def change(root: Path, url: str, settings: Sequence[str], started_in: Path, say: Say) -> None:
-    """Set the default remote once it has kept a probe, and say what is left to do.
+def change(
+    root: Path, url: str, settings: Sequence[str], started_in: Path, say: Say, *, filled: bool = False
+) -> None:
+    """Set the default remote once it has kept a probe, and say what is left to do; `filled`: `fill` follows.
 
     Raises
     ------
@@ -46,7 +48,8 @@ def change(root: Path, url: str, settings: Sequence[str], started_in: Path, say:
     _name(found, say)
     say("          an object was written, read back and removed")
     say("Next      git add .dvc/config && git commit -m 'Shared DVC remote'")
-    say("          espalier remote --push                # what is here already goes there")
+    if not filled:
+        say("          espalier remote --push                # what is here already goes there")
 
 
 def fill(root: Path, say: Say) -> None:
@@ -63,7 +66,7 @@ def fill(root: Path, say: Say) -> None:
     if done.cut:
         say(f"          {done.cut:,} folders stay here: some of their files are in neither place")
     if _has_recorded_runs(root):
-        say("Next      git push origin 'refs/espalier/*:refs/espalier/*'    # the recorded runs themselves")
+        say("Next      git push origin 'refs/espalier/*:refs/espalier/*'    # the runs")
 
 
 def _has_recorded_runs(root: Path) -> bool:

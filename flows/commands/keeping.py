@@ -34,7 +34,7 @@ def remote(
     from flows import remote_command
 
     if url is not None:
-        remote_command.change(root, url, settings or [], started_in, typer.echo)
+        remote_command.change(root, url, settings or [], started_in, typer.echo, filled=push)
     elif not push:
         remote_command.show(root, typer.echo)
     if push:
