@@ -39,8 +39,9 @@ def fetch_runs(root: Path, refs: str, known: Mapping[str, str]) -> None:
     strange = [ref for ref, commit in there.items() if known.get(ref, commit) != commit]
     if strange:
         raise EspalierError(
-            f"{strange[0]} is one run here and another in Git remote {remote}; give the one here another "
-            f"number (`git update-ref {refs}/NUMBER {strange[0]}`, then `git update-ref -d {strange[0]}`)"
+            f"{strange[0]} is one run here and another in Git remote {masked(remote)}; give the one here "
+            f"another number (`git update-ref {refs}/NUMBER {strange[0]}`, then "
+            f"`git update-ref -d {strange[0]}`)"
         )
     wanted = [f"{ref}:{ref}\n" for ref in there if ref not in known]
     if wanted:

@@ -96,6 +96,15 @@ def test_a_run_is_not_overwritten_by_another_of_its_name(clones, monkeypatch):
     assert git(second, "rev-parse", own.ref) == own.commit
 
 
+def test_a_run_of_the_same_name_elsewhere_is_told_without_the_remotes_password(clones, monkeypatch):
+    first, _ = clones
+    own = recorded(first, "one")
+    monkeypatch.setenv(REMOTE, "https://me:hunter2@host/runs.git")
+    monkeypatch.setattr("tasks.versioning.elsewhere._listed", lambda *_: {own.ref: "another"})
+    with pytest.raises(EspalierError, match=r"Git remote https://me:\*\*\*@host/runs.git; give"):
+        versioning.fetch_others(first)
+
+
 def test_a_remote_that_is_away_is_one_line_worth_another_try_and_leaves_no_run(clones):
     first, _ = clones
     git(first, "remote", "set-url", "origin", str(first.parent / "gone.git"))
