@@ -8,6 +8,7 @@ number, as in a bakery (Lamport, 1974), and gives way to whoever has a smaller o
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -112,7 +113,7 @@ class Ledger:
     def moved(self) -> list[Entry]:
         """Return the completed moves, the last one first: by their ends, for beginnings overlap."""
         done = [entry for entry in self.entries() if entry.state == "done" and entry.moves is not None]
-        return sorted(done, key=lambda entry: entry.ended, reverse=True)
+        return sorted(done, key=_end, reverse=True)
 
     def entry(self, entry: str) -> Entry:
         """Return an entry as it stands now."""
@@ -191,9 +192,9 @@ class Ledger:
             self.client.set_registered_model_tag(self.name, _LAST, entry)
 
     def _chain(self, entry: str) -> None:
-        done = [e for e in self.entries() if e.state == "done" and e.ended and e.id != entry]
+        done = [e for e in self.entries() if e.state == "done" and e.id != entry]
         if done:
-            self.note(entry, after=max(done, key=lambda e: e.ended).id)
+            self.note(entry, after=max(done, key=_end).id)
 
     def last(self) -> str:
         """Return the entry that was done last, as the registered model says, whoever has deleted it since."""
@@ -282,6 +283,11 @@ class Ledger:
         """Return entries whose process is gone before they were completed, the oldest first."""
         runs = self._runs("attributes.status = 'RUNNING'")
         return [self._entry(run) for run in reversed(runs) if _abandoned(run)]
+
+
+def _end(entry: Entry) -> float:
+    """Return when an entry ended; one that is done and was killed before it was closed is the newest."""
+    return entry.ended or math.inf
 
 
 def _abandoned(run: Run) -> bool:

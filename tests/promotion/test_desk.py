@@ -120,6 +120,28 @@ def test_a_deleted_entry_is_a_gap(desk):
     assert any("an entry is missing" in text for text in desk.contradictions())
 
 
+def test_a_move_whose_command_was_killed_before_it_closed_its_entry_is_the_newest_and_no_gap(
+    desk, monkeypatch
+):
+    moved(desk, "promote", "1")
+    moved(desk, "promote", "2")
+    with monkeypatch.context() as killed:
+        killed.setattr(desk.ledger.client, "set_terminated", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            moved(desk, "promote", "3")
+    newest = desk.ledger.entries()[0].id
+    desk.ledger.note(newest, process="1@0")
+    assert desk.ledger.moved()[0].id == newest
+    assert desk.contradictions() == ["work on version 3 was interrupted; the next command settles it"]
+    moved(desk, "promote", "4")
+    assert desk.contradictions() == []
+    assert desk.ledger.entries()[0].after == newest
+
+
+def stopped(*_):
+    raise KeyboardInterrupt
+
+
 @pytest.fixture
 def taken_back_and_made_again(desk):
     """A promotion, another, a rollback, and the promotion that undid it."""
