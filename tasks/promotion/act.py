@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tasks.errors import EspalierError
 from tasks.promotion.ledger import FINAL, Entry, Ledger, Moves
 from tasks.promotion.versions import CHALLENGER, CHAMPION, PREVIOUS, Aliases, aliases
 
@@ -30,8 +31,17 @@ def move(ledger: Ledger, entry: str, moves: Moves) -> None:
     """Move the aliases of an entry that holds them, and complete it.
 
     An MLflow server may let somebody set an alias and not take one away: that is asked before anything moves.
+
+    Raises
+    ------
+    EspalierError
+        When a version that an alias is to name was deleted meanwhile: nothing has moved.
     """
     ledger.client.delete_registered_model_alias(ledger.name, _NOBODYS)
+    if absent := _absent(ledger, moves):
+        raise EspalierError(
+            f"{ledger.name}: version {absent[0]} was deleted meanwhile; nothing has moved, run again"
+        )
     ledger.plan(entry, moves)
     _apply(ledger.client, ledger.name, moves)
     ledger.close(entry, "done")
@@ -71,16 +81,31 @@ def _settled(ledger: Ledger, entry: Entry) -> str:
     held = aliases(ledger.client, ledger.name)
     if entry.state != "moving" or entry.moves is None or entry.action == BY_HAND:
         return "abandoned"
-    if held.champion not in entry.moves.champion or not _there(ledger, entry.moves):
+    if held.champion not in entry.moves.champion:
+        return "abandoned"
+    if _absent(ledger, entry.moves):
+        _take_back(ledger, held, entry.moves)
         return "abandoned"
     _apply(ledger.client, ledger.name, entry.moves)
     return "done"
 
 
-def _there(ledger: Ledger, moves: Moves) -> bool:
-    """Tell whether the versions that are to move have not been deleted since."""
+def _absent(ledger: Ledger, moves: Moves) -> list[str]:
+    """Return those of the versions that aliases are to name that were deleted."""
     known = {str(v.version) for v in ledger.client.search_model_versions(f"name = '{ledger.name}'")}
-    return {moves.champion[1], moves.previous[1]} - {None} <= known
+    wanted = (moves.champion[1], moves.previous[1])
+    return [version for version in wanted if version is not None and version not in known]
+
+
+def _take_back(ledger: Ledger, held: Aliases, moves: Moves) -> None:
+    """Put the previous champion back where a plan that is dropped has moved it, and the champion not yet."""
+    was, wanted = moves.previous
+    if (held.champion, held.previous) != (moves.champion[0], wanted) or was == wanted:
+        return
+    if was is None or _absent(ledger, Moves((None, None), (None, was))):
+        ledger.client.delete_registered_model_alias(ledger.name, PREVIOUS)
+    else:
+        ledger.client.set_registered_model_alias(ledger.name, PREVIOUS, was)
 
 
 def left(moved: Sequence[Entry]) -> tuple[str | None, str | None]:

@@ -225,6 +225,34 @@ def test_a_plan_whose_version_was_deleted_is_given_up_and_holds_nobody_up(ledger
     assert promoted(ledger, "3")
 
 
+def test_a_version_deleted_before_it_moves_is_told_and_nothing_moves(ledger, client):
+    promoted(ledger, "1")
+    promoted(ledger, "2")
+    entry = ledger.begin("promote", "3", "")
+    client.delete_model_version(NAME, "3")
+    with pytest.raises(EspalierError, match="version 3 was deleted meanwhile; nothing has moved"):
+        move(ledger, entry, moves_to(aliases(client, NAME), "3"))
+    assert ledger.entry(entry).state == "open"
+    assert aliases(client, NAME) == Aliases("2", "1", None)
+
+
+@pytest.mark.parametrize(("stood", "deleted"), [("1", ()), (None, ()), ("1", ("1",))])
+def test_a_plan_whose_version_was_deleted_between_two_moves_is_taken_back(ledger, client, stood, deleted):
+    if stood:
+        promoted(ledger, stood)
+    promoted(ledger, "2")
+    entry = ledger.begin("promote", "3", "")
+    ledger.plan(entry, moves_to(aliases(client, NAME), "3"))
+    client.set_registered_model_alias(NAME, PREVIOUS, "2")
+    for version in ("3", *deleted):
+        client.delete_model_version(NAME, version)
+    gone(ledger, entry)
+    settled = settle(ledger)
+    assert (settled[0].id, settled[0].state) == (entry, "abandoned")
+    assert aliases(client, NAME) == Aliases("2", None if deleted else stood, None if stood else "1")
+    assert [e.action for e in settled[1:]] == (["by hand"] if deleted else [])
+
+
 def test_what_is_told_of_a_move_by_hand_is_never_moved_again(ledger, client):
     promoted(ledger, "1")
     entry = ledger.begin(BY_HAND, "1", "")
