@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from tasks.errors import EspalierError
 from tasks.promotion.ledger import FINAL, Entry, Ledger, Moves
 from tasks.promotion.versions import CHALLENGER, CHAMPION, PREVIOUS, Aliases, aliases
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 __all__ = ["BY_HAND", "left", "move", "moves_to", "notice", "settle"]
 
@@ -43,17 +39,30 @@ def move(ledger: Ledger, entry: str, moves: Moves) -> None:
             f"{ledger.name}: version {absent[0]} was deleted meanwhile; nothing has moved, run again"
         )
     ledger.plan(entry, moves)
-    _apply(ledger.client, ledger.name, moves)
+    _apply(ledger, entry, moves)
     ledger.close(entry, "done")
 
 
-def _apply(client: MlflowClient, name: str, moves: Moves) -> None:
+def _apply(ledger: Ledger, entry: str, moves: Moves) -> None:
     """Bring the aliases where the plan wants them; doing it twice changes nothing more."""
     for alias, (_, version) in ((PREVIOUS, moves.previous), (CHAMPION, moves.champion)):
         if version is not None:
-            client.set_registered_model_alias(name, alias, version)
-    if aliases(client, name).challenger == moves.champion[1]:
-        client.delete_registered_model_alias(name, CHALLENGER)
+            ledger.client.set_registered_model_alias(ledger.name, alias, version)
+    if aliases(ledger.client, ledger.name).challenger == moves.champion[1]:
+        ledger.client.delete_registered_model_alias(ledger.name, CHALLENGER)
+        _challenge_again(ledger, ledger.entry(entry).when)
+
+
+def _challenge_again(ledger: Ledger, since: int) -> None:
+    """Give the alias back to a challenger that was registered as it was taken away: MLflow takes it from any.
+
+    That is the newest version, where it was registered since the entry began and no entry is about it.
+    """
+    found = ledger.client.search_model_versions(f"name = '{ledger.name}'")
+    newest = max(found, key=lambda version: int(version.version))
+    heard = {entry.version for entry in ledger.entries()}
+    if newest.creation_timestamp >= since and str(newest.version) not in heard:
+        ledger.client.set_registered_model_alias(ledger.name, CHALLENGER, newest.version)
 
 
 def settle(ledger: Ledger) -> list[Entry]:
@@ -86,7 +95,7 @@ def _settled(ledger: Ledger, entry: Entry) -> str:
     if _absent(ledger, entry.moves):
         _take_back(ledger, held, entry.moves)
         return "abandoned"
-    _apply(ledger.client, ledger.name, entry.moves)
+    _apply(ledger, entry.id, entry.moves)
     return "done"
 
 

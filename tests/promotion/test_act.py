@@ -253,6 +253,25 @@ def test_a_plan_whose_version_was_deleted_between_two_moves_is_taken_back(ledger
     assert [e.action for e in settled[1:]] == (["by hand"] if deleted else [])
 
 
+def test_a_challenger_registered_as_the_promoted_one_loses_the_alias_keeps_it(ledger, client, monkeypatch):
+    take_away = client.delete_registered_model_alias
+
+    def registered_meanwhile(name, alias):
+        if alias == CHALLENGER:
+            newest = client.create_model_version(NAME, source="file:///model-5")
+            client.set_registered_model_alias(NAME, CHALLENGER, newest.version)
+        take_away(name, alias)
+
+    monkeypatch.setattr(client, "delete_registered_model_alias", registered_meanwhile)
+    promoted(ledger, "1")
+    assert aliases(client, NAME) == Aliases("1", None, "5")
+
+
+def test_versions_that_were_there_before_do_not_become_the_challenger(ledger, client):
+    promoted(ledger, "1")
+    assert aliases(client, NAME).challenger is None
+
+
 def test_what_is_told_of_a_move_by_hand_is_never_moved_again(ledger, client):
     promoted(ledger, "1")
     entry = ledger.begin(BY_HAND, "1", "")
