@@ -61,8 +61,9 @@ def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -
         When there is no challenger, or while a person was asked the answer was given elsewhere.
     EspalierError
         When the workspace is not as it was when the challenger was made, or another
-        promotion is under way: nothing has moved then. Or when a process of `espalier serve-model` does not
-        take the new champion over.
+        promotion is under way: nothing has moved then.
+    NotServedError
+        When the aliases have moved, and a process of `espalier serve-model` does not take the champion over.
     """
     params = load_params(root)
     with lifecycle.desk(root, params) as desk, desk.pending("promote", None, "", flow_run.id) as pending:
@@ -83,11 +84,14 @@ def promote(root: Path, approval: Approval | None = None, *, ask: bool = True) -
 def rollback(root: Path, version: str | None, why: str) -> Entry:
     """Make an earlier version the champion again, by default the previous one.
 
+    Until `Desk.confirm` has noted that it is told, asking again finishes it and does not take it back.
+
     Raises
     ------
     EspalierError
-        When there is none, it does not answer, or another promotion is under way: nothing has moved then. Or
-        when a process of `espalier serve-model` does not take the version over.
+        When there is none, it does not answer, or another promotion is under way: nothing has moved then.
+    NotServedError
+        When the aliases have moved, and a process of `espalier serve-model` does not take the version over.
     """
     with lifecycle.desk(root, load_params(root)) as desk:
         entry = lifecycle.roll_back(desk, version, why)

@@ -24,6 +24,7 @@ NOT_PROMOTED = 4
 
 Say = Callable[[str], object]
 _MARKS = {"passed": "ok", "failed": "NO", "not shown": "?"}
+_MOVED = "`espalier history` says what has moved; run again to finish it"
 _WIDTH = 80
 _COLUMNS = (3, 33, 25, 16)
 
@@ -37,7 +38,7 @@ def promote(root: Path, approval: Approval | None, say: Say, *, as_json: bool) -
     """
     from flows.promote import promote as flow
 
-    with stoppable(), server() as embedded, connected(embedded):
+    with stoppable(_MOVED), server() as embedded, connected(embedded):
         judged = flow(root, approval, ask=False)
     for line in [_judged_json(judged, root)] if as_json else _judged(judged, root):
         say(line)
@@ -45,17 +46,35 @@ def promote(root: Path, approval: Approval | None, say: Say, *, as_json: bool) -
 
 
 def rollback(root: Path, version: str | None, why: str, say: Say, *, as_json: bool) -> None:
-    """Make an earlier version the champion again, and say so."""
+    """Make an earlier version the champion again, and say so; killed before, the same command finishes it."""
     from flows.promote import rollback as flow
 
-    with stoppable(), server() as embedded, connected(embedded):
-        entry = flow(root, version, why)
-    if as_json:
-        say(json.dumps({**_plain(entry), "answering": _answering(root)}))
-        return
-    say(f"{entry.action}: {_moves(entry) if entry.moves else entry.why}")
-    for line in _served(root):
-        say(line)
+    with stoppable(_MOVED):
+        with server() as embedded, connected(embedded):
+            entry = flow(root, version, why)
+        for line in [_rolled_json(entry, root)] if as_json else _rolled(entry, root):
+            say(line)
+        _confirm(root, entry)
+
+
+def _confirm(root: Path, entry: Entry) -> None:
+    """Note that the rollback is told."""
+    from tasks.config import load_params
+    from tasks.promotion.desk import at_desk
+
+    with at_desk(root, load_params(root)) as desk:
+        desk.confirm(entry)
+
+
+def _rolled(entry: Entry, root: Path) -> Iterator[str]:
+    yield f"{entry.action}: {_moves(entry) if entry.moves else entry.why}"
+    if not entry.moves:
+        yield f"Champion    version {entry.version}; the same command again is another rollback"
+    yield from _served(root)
+
+
+def _rolled_json(entry: Entry, root: Path) -> str:
+    return json.dumps({**_plain(entry), "answering": _answering(root)})
 
 
 def history(root: Path, say: Say, *, as_json: bool) -> None:

@@ -20,17 +20,17 @@ class StoppedError(EspalierError):
 
     exit_code = 130
 
-    def __init__(self) -> None:
-        super().__init__("stopped; finished stages and epochs are kept, run again to go on")
+    def __init__(self, kept: str) -> None:
+        super().__init__(f"stopped; {kept}")
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Turn Ctrl-C in the block into `StoppedError`."""
+def stoppable(kept: str = "finished stages and epochs are kept, run again to go on") -> Iterator[None]:
+    """Turn Ctrl-C in the block into `StoppedError`, which says what is `kept` of it."""
     try:
         yield
     except KeyboardInterrupt:
-        raise StoppedError from None
+        raise StoppedError(kept) from None
 
 
 def server() -> AbstractContextManager[EmbeddedServer | None]:

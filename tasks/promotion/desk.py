@@ -45,7 +45,8 @@ class Pending:
     settled : tuple of Entry
         What earlier commands had left to finish, or somebody had moved by hand.
     finished : Entry or None
-        The rollback that was asked for, where an earlier command had begun it and it is finished now.
+        The rollback that was asked for, where an earlier command had begun it and it is finished now, or
+        had moved the aliases and could not tell.
     """
 
     entry: str
@@ -87,14 +88,15 @@ class Desk:
         EspalierError
             When there is no such version, it is the champion, or another entry has the aliases.
         """
-        left = self.ledger.interrupted()  # where nothing is, what is wrong costs no entry
+        # Where nothing is left of earlier commands, what is wrong costs no entry.
+        left = self.ledger.interrupted() or self._untold(action)
         chosen = version if left else self._chosen(action, version, aliases(self.client, self.name))
         entry = self.ledger.begin(action, chosen or "", why, flow_run_id)
         with self.ledger.alone(entry):
             try:
                 settled = tuple(settle(self.ledger))
                 now = aliases(self.client, self.name)
-                done = _finished(action, version, settled)
+                done = _asked_before(version, [*_finished(action, settled), *self._untold(action)])
                 with _telling(settled):
                     chosen = done.version if done else self._chosen(action, version, now)
                     if done is None and now.champion == chosen:
@@ -108,6 +110,17 @@ class Desk:
                 ):  # what has begun to move is finished by the next command
                     self.ledger.close(entry, "failed")
                 raise
+
+    def _untold(self, action: str) -> list[Entry]:
+        """Return the newest of the moves where it is a rollback, as `action` is, that nobody was told of."""
+        newest = self.ledger.moved()[:1] if action == "rollback" else []
+        return [entry for entry in newest if entry.action == action and not entry.confirmed]
+
+    def confirm(self, entry: Entry) -> None:
+        """Note that a rollback was told: from here on, the same command again is another one."""
+        for untold in self._untold(entry.action):
+            if untold.version == entry.version:
+                self.ledger.note(untold.id, confirmed="yes")
 
     def _chosen(self, action: str, version: str | None, held: Aliases) -> str:
         """Return the version that an entry is about, as the aliases stand."""
@@ -227,6 +240,7 @@ class Desk:
             self._require_answers(version, files, Path(folder, "rows.parquet"))
             if held.champion is not None:
                 self._tell_columns(pending, files, self._stored(held.champion, Path(folder, "champion")))
+        self.ledger.note(pending.entry, confirmed="no")
         return self._move(pending, moves_to(held, version))
 
     def _stored(self, version: str, folder: Path) -> Stored:
@@ -254,9 +268,13 @@ class Desk:
             )
 
 
-def _finished(action: str, version: str | None, settled: Sequence[Entry]) -> Entry | None:
-    """Return the interrupted rollback that is finished now: the same command again must not take it back."""
-    done = [entry for entry in settled if entry.action == action == "rollback" and entry.state == "done"]
+def _finished(action: str, settled: Sequence[Entry]) -> list[Entry]:
+    """Return the interrupted rollbacks that are finished now, where `action` is one."""
+    return [entry for entry in settled if entry.action == action == "rollback" and entry.state == "done"]
+
+
+def _asked_before(version: str | None, done: Sequence[Entry]) -> Entry | None:
+    """Return the rollback that the same command had begun: again, it must not take it back."""
     return next((entry for entry in done if version in (None, entry.version)), None)
 
 

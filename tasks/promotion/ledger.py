@@ -76,6 +76,8 @@ class Entry:
         None where nothing was to move.
     after : str
         The entry that was done before this one; '' where there was none, or none was noted.
+    confirmed : bool
+        Whether a rollback was told to whoever asked for it: that one may have been killed before.
     """
 
     id: str
@@ -88,6 +90,7 @@ class Entry:
     moves: Moves | None
     ended: int = 0
     after: str = ""
+    confirmed: bool = True
 
 
 class Ledger:
@@ -151,6 +154,7 @@ class Ledger:
             moves,
             int(run.info.end_time or 0),
             tags.get("after", ""),
+            tags.get("confirmed") != "no",
         )
 
     def begin(self, action: str, version: str, why: str, flow_run_id: str | None = None) -> str:

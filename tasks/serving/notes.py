@@ -20,11 +20,17 @@ from tasks.errors import EspalierError
 from tasks.files import remove, write_json
 from tasks.layout import Layout
 
-__all__ = ["Server", "answering", "confirm", "noted", "servers"]
+__all__ = ["NotServedError", "Server", "answering", "confirm", "noted", "servers"]
 
 SECONDS = 60.0
 PAUSE = 0.05
 TIMEOUT = 5.0
+
+
+class NotServedError(EspalierError):
+    """The alias has moved, and a process that follows it does not answer with the version. Exit code 5."""
+
+    exit_code = 5
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ def confirm(root: Path, model: str, alias: str, version: str, seconds: float = S
 
     Raises
     ------
-    EspalierError
+    NotServedError
         When one does not: it refuses the version, or is not heard of in time.
     """
     waiting = servers(root, model, alias)
@@ -137,9 +143,9 @@ def _follows(server: Server, version: str, until: float) -> bool:
         if state and str(state["version"]) == version:
             return True
         if state and state["refused"] == version:
-            raise EspalierError(_stays(server, version, state, f": {state['trouble']}"))
+            raise NotServedError(_stays(server, version, state, f": {state['trouble']}"))
         if time.monotonic() > until:
-            raise EspalierError(_stays(server, version, state, ""))
+            raise NotServedError(_stays(server, version, state, ""))
         time.sleep(PAUSE)
     return False
 

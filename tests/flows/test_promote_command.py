@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from flows import promote_command
+from flows.session import StoppedError
 from tasks.errors import EspalierError
 from tasks.gate.checks import Check
 from tasks.gate.decide import Decision
 from tasks.promotion.ledger import Entry, Moves
+from tasks.serving.notes import NotServedError
 from tasks.versioning import workspace_lock
 
 HOLDS = """
@@ -29,6 +31,7 @@ def said(monkeypatch):
     """Collects lines; no Prefect server is started, and nobody serves."""
     monkeypatch.setattr(promote_command, "server", nullcontext)
     monkeypatch.setattr(promote_command, "_answering", lambda root: [])
+    monkeypatch.setattr(promote_command, "_confirm", lambda root, entry: None)
     return []
 
 
@@ -53,6 +56,55 @@ def test_promote_and_rollback_do_not_wait_for_a_run_that_holds_the_workspace(tmp
         promote_command.rollback(tmp_path, None, "calls", said.append, as_json=False)
         nightly.stdin.close()
     assert said[-1] == "rollback: champion 1 -> 2, previous 1"
+
+
+@pytest.fixture
+def confirmed(said, monkeypatch):
+    """Collects what was printed when the ledger took note that a rollback was told."""
+    noted = []
+    monkeypatch.setattr(promote_command, "_confirm", lambda root, entry: noted.append(list(said)))
+    return noted
+
+
+def test_a_rollback_counts_as_told_once_it_is_printed(tmp_path, said, confirmed, monkeypatch):
+    monkeypatch.setattr("flows.promote.rollback", lambda *_: entry("rollback", MOVES))
+    promote_command.rollback(tmp_path, None, "calls", said.append, as_json=False)
+    assert confirmed == [["rollback: champion 1 -> 2, previous 1"]]
+
+
+def test_a_rollback_that_was_finished_says_who_is_the_champion(tmp_path, said, monkeypatch):
+    monkeypatch.setattr("flows.promote.rollback", lambda *_: entry("rollback", why="finished: calls"))
+    promote_command.rollback(tmp_path, None, "calls", said.append, as_json=False)
+    assert said == [
+        "rollback: finished: calls",
+        "Champion    version 2; the same command again is another rollback",
+    ]
+
+
+def ended_by(error):
+    def flow(*_, **__):
+        raise error
+
+    return flow
+
+
+@pytest.mark.parametrize(("action", "words"), [("promote", []), ("rollback", ["calls"])])
+def test_ctrl_c_says_where_what_has_moved_is_told(tmp_path, said, confirmed, monkeypatch, action, words):
+    monkeypatch.setattr(f"flows.promote.{action}", ended_by(KeyboardInterrupt()))
+    with pytest.raises(StoppedError, match="`espalier history` says what has moved") as stopped:
+        getattr(promote_command, action)(tmp_path, None, *words, said.append, as_json=False)
+    assert stopped.value.exit_code == 130
+    assert confirmed == []
+
+
+def test_a_version_that_has_moved_and_is_not_served_has_an_exit_code_of_its_own(
+    tmp_path, said, confirmed, monkeypatch
+):
+    monkeypatch.setattr("flows.promote.rollback", ended_by(NotServedError("restart it")))
+    with pytest.raises(EspalierError, match="restart it") as failed:
+        promote_command.rollback(tmp_path, None, "calls", said.append, as_json=False)
+    assert failed.value.exit_code == 5
+    assert confirmed == []
 
 
 def printed(said, monkeypatch, decision, **entered):

@@ -195,6 +195,58 @@ def test_a_killed_rollback_asked_for_again_is_finished_and_not_taken_back(answer
     assert answering.contradictions() == []
 
 
+@pytest.fixture
+def untold(answering):
+    """A rollback from version 2 to 1 that has moved, and whose command ended before it said so."""
+    moved(answering, "promote", "1")
+    moved(answering, "promote", "2")
+    rolled_back(answering)
+    return answering
+
+
+def rolled_back(desk, version=None, why="calls"):
+    with desk.pending("rollback", version, why) as pending:
+        return desk.rollback(pending)
+
+
+@pytest.mark.parametrize("version", [None, "1"])
+def test_a_rollback_that_nobody_was_told_of_is_not_taken_back_until_it_is(untold, version):
+    for _ in range(2):
+        again = rolled_back(untold, version, "calls, again")
+        assert (again.version, again.moves) == ("1", None)
+        assert again.why.startswith("finished what was interrupted: calls")
+        assert aliases(untold.client, NAME).champion == "1"
+    untold.confirm(again)
+    assert rolled_back(untold).moves.champion == ("1", "2")
+    assert untold.contradictions() == []
+
+
+def test_a_killed_rollback_that_another_command_has_finished_is_not_taken_back(answering):
+    moved(answering, "promote", "1")
+    moved(answering, "promote", "2")
+    entry = answering.ledger.begin("rollback", "1", "calls")
+    answering.ledger.note(entry, confirmed="no")
+    answering.ledger.plan(entry, moves_to(aliases(answering.client, NAME), "1"))
+    answering.ledger.note(entry, process="1@0")
+    assert [e.state for e in settle(answering.ledger)] == ["done"]
+    assert rolled_back(answering).moves is None
+    assert aliases(answering.client, NAME).champion == "1"
+
+
+def test_to_another_version_it_is_another_rollback(untold):
+    assert rolled_back(untold, "2").moves.champion == ("1", "2")
+
+
+def test_a_move_after_a_rollback_that_nobody_was_told_of_can_be_taken_back(untold):
+    moved(untold, "promote", "3")
+    assert rolled_back(untold).moves.champion == ("3", "1")
+
+
+def test_a_rollback_of_before_they_were_noted_as_told_can_be_taken_back(untold):
+    untold.client.delete_tag(untold.ledger.moved()[0].id, "espalier.ledger.confirmed")
+    assert rolled_back(untold).moves.champion == ("1", "2")
+
+
 def test_a_killed_promotion_asked_for_again_says_that_it_is_finished(desk):
     moved(desk, "promote", "4")
     entry = desk.ledger.begin("promote", "1", "better")

@@ -8,8 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import psutil
 import pytest
 
-from tasks.errors import EspalierError
-from tasks.serving.notes import answering, confirm, noted, servers
+from tasks.serving.notes import NotServedError, answering, confirm, noted, servers
 
 
 class Told(BaseHTTPRequestHandler):
@@ -111,7 +110,7 @@ def test_a_server_that_refuses_the_version_is_told_at_once_with_its_reason(tmp_p
     )
     with (
         noted(tmp_path, url(server), "people", "champion"),
-        pytest.raises(EspalierError, match=wanted),
+        pytest.raises(NotServedError, match=wanted),
     ):
         confirm(tmp_path, "people", "champion", "2")
 
@@ -120,7 +119,7 @@ def test_a_server_that_stays_behind_is_told_after_the_time_is_up(tmp_path, serve
     server.states = [state("3")]
     with (
         noted(tmp_path, url(server), "people", "champion"),
-        pytest.raises(EspalierError, match="still answers with version 3; restart"),
+        pytest.raises(NotServedError, match="still answers with version 3; restart"),
     ):
         confirm(tmp_path, "people", "champion", "2", seconds=0.2)
 
@@ -128,6 +127,6 @@ def test_a_server_that_stays_behind_is_told_after_the_time_is_up(tmp_path, serve
 def test_a_server_that_does_not_answer_is_told_after_the_time_is_up(tmp_path):
     with (
         noted(tmp_path, "http://127.0.0.1:1", "people", "champion"),
-        pytest.raises(EspalierError, match="does not answer; restart"),
+        pytest.raises(NotServedError, match="does not answer; restart"),
     ):
         confirm(tmp_path, "people", "champion", "2", seconds=0.2)
