@@ -74,13 +74,20 @@ def _look_when(root: Path, moved: threading.Event, tell: Callable[..., object]) 
     while True:
         moved.wait()
         moved.clear()
-        for _ in range(_LOOKS):
-            ended = _run(root, "look")
-            if ended.returncode != BUSY:
-                break
-            time.sleep(_PAUSE)
-        if said := ended.stdout.strip():
+        if said := _looked(root):
             tell(json.loads(said)["text"], kind="alias", run=json.loads(said)["entry"])
+
+
+def _looked(root: Path) -> str:
+    """Look until it works, so often at most; return what was found."""
+    for _ in range(_LOOKS):
+        ended = _run(root, "look")
+        if ended.returncode == 0:
+            return ended.stdout.strip()
+        time.sleep(_PAUSE)
+    why = "a command is at work" if ended.returncode == BUSY else ended.stderr.strip()
+    sys.stderr.write(f"a moved alias is not entered, the next command enters it: {why}\n")
+    return ""
 
 
 def _run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -75,9 +75,13 @@ def settle(ledger: Ledger) -> list[Entry]:
     -------
     Entries that were finished or added.
     """
-    told = [_finished(ledger, entry) for entry in ledger.interrupted()]
+    told = _finish_left(ledger)
     stray = _by_hand(ledger)
     return told + ([stray] if stray else [])
+
+
+def _finish_left(ledger: Ledger) -> list[Entry]:
+    return [_finished(ledger, entry) for entry in ledger.interrupted()]
 
 
 def _finished(ledger: Ledger, entry: Entry) -> Entry:
@@ -124,7 +128,9 @@ def left(moved: Sequence[Entry]) -> tuple[str | None, str | None]:
 
 
 def notice(ledger: Ledger) -> Entry | None:
-    """Enter what somebody has moved by hand; nothing where a command is at work, or has left work behind.
+    """Enter what somebody has moved by hand; nothing where a command is at work.
+
+    What a killed command has left is finished first, so that its own moves are not taken for somebody's.
 
     Raises
     ------
@@ -135,6 +141,7 @@ def notice(ledger: Ledger) -> Entry | None:
         return None
     entry = _begun(ledger)
     with ledger.alone(entry):
+        _finish_left(ledger)
         return _entered(ledger, entry)
 
 

@@ -279,9 +279,9 @@ class Ledger:
         }
 
     def unfinished(self) -> bool:
-        """Tell whether a command is at work, or was killed at it, unless it waits for a person."""
+        """Tell whether a command is at work, and not killed at it, unless it waits for a person."""
         runs = self._runs("attributes.status = 'RUNNING'")
-        return any(run.data.tags.get(f"{_TAG}state") != "waiting" for run in runs)
+        return any(run.data.tags.get(f"{_TAG}state") != "waiting" and not _abandoned(run) for run in runs)
 
     def interrupted(self) -> list[Entry]:
         """Return entries whose process is gone before they were completed, the oldest first."""

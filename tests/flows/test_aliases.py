@@ -1,6 +1,8 @@
 """An alias moved in MLflow's page stands in the ledger though no command was run."""
 
+import json
 import shutil
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -50,6 +52,34 @@ def test_a_server_that_calls_nobody_on_loopback_is_told_and_nothing_else_happens
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     (tmp_path / "params.yaml").write_text("")
     assert "does not answer" in aliases.listen(tmp_path, print)
+
+
+def looks(monkeypatch, *ended):
+    """Let looks end one after the other with these codes, and the last one for ever; return how many were."""
+    codes, begun = list(ended), []
+
+    def run(root, *words):
+        begun.append(words)
+        code = codes.pop(0) if len(codes) > 1 else codes[0]
+        return subprocess.CompletedProcess(words, code, '{"text": "moved"}' if code == 0 else "", "away")
+
+    monkeypatch.setattr(aliases, "_PAUSE", 0)
+    monkeypatch.setattr(aliases, "_run", run)
+    return begun
+
+
+def test_a_look_that_fails_is_made_again_as_one_is_while_a_command_is_at_work(tmp_path, monkeypatch):
+    begun = looks(monkeypatch, 1, aliases.BUSY, 1, 0)
+    assert json.loads(aliases._looked(tmp_path)) == {"text": "moved"}
+    assert len(begun) == 4
+
+
+@pytest.mark.parametrize(("code", "why"), [(1, "away"), (aliases.BUSY, "a command is at work")])
+def test_looks_that_are_used_up_are_told_in_the_watchs_log(tmp_path, monkeypatch, capsys, code, why):
+    begun = looks(monkeypatch, code)
+    assert aliases._looked(tmp_path) == ""
+    assert len(begun) == aliases._LOOKS
+    assert capsys.readouterr().err == f"a moved alias is not entered, the next command enters it: {why}\n"
 
 
 def test_calls_for_another_address_are_not_taken(monkeypatch):

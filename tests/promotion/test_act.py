@@ -116,7 +116,24 @@ def test_what_a_command_at_work_or_a_killed_one_has_moved_is_not_taken_for_someb
     assert notice(ledger) is None
     gone(ledger, entry)
     assert notice(ledger) is None
-    assert [e.state for e in settle(ledger)] == ["done"]
+    assert ledger.entry(entry).state == "done"
+    assert aliases(client, NAME).champion == "2"
+    assert settle(ledger) == []
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_killed_command_does_not_hide_what_somebody_has_moved_since(ledger, client, planned):
+    promoted(ledger, "1")
+    entry = ledger.begin("promote", "2", "")
+    if planned:
+        ledger.plan(entry, Moves(("1", "2"), (None, "1")))
+        client.set_registered_model_alias(NAME, PREVIOUS, "1")
+    gone(ledger, entry)
+    client.set_registered_model_alias(NAME, CHAMPION, "4")
+    found = notice(ledger)
+    assert (found.action, found.state, found.moves.champion) == ("by hand", "done", ("1", "4"))
+    assert ledger.entry(entry).state == "abandoned"
+    assert aliases(client, NAME).champion == "4"
 
 
 def test_whoever_comes_second_gives_way_and_says_to_whom(ledger, client):
