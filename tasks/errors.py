@@ -93,8 +93,15 @@ class ConfigError(EspalierError):
 
 def lost_connection(error: BaseException | None) -> bool:
     """Say whether a failure came from a connection, which may work the next time."""
-    while isinstance(error, BaseException):
+    while error is not None:
         if isinstance(error, ConnectionError | TimeoutError):
             return True
-        error = error.__cause__ or getattr(error, "reason", None)
+        error = _behind(error)
     return False
+
+
+def _behind(error: BaseException) -> BaseException | None:
+    """Return what an error came from: MLflow's client and urllib3 do not name it as the cause."""
+    handled = None if error.__suppress_context__ else error.__context__
+    named = (error.__cause__, getattr(error, "reason", None), *error.args, handled)
+    return next((each for each in named if isinstance(each, BaseException)), None)

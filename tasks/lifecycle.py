@@ -143,7 +143,7 @@ def ask_person(desk: Desk, pending: Pending, decision: Decision, policy: Promote
         return answer(f"{decision.verdict}: {decision.why}", policy.approval_seconds, decided)
 
 
-@task(name="act", timeout_seconds=900, **NETWORK)
+@task(name="act", timeout_seconds=900, **STAGE)  # its plan is finished by the next command, not by a retry
 def act(
     desk: Desk, pending: Pending, decision: Decision, approval: Approval | None, *, wanted: bool
 ) -> Entry:
@@ -151,7 +151,7 @@ def act(
     return desk.act(pending, decision, approval, wanted=wanted)
 
 
-@task(name="roll back", timeout_seconds=900, **NETWORK)
+@task(name="roll back", timeout_seconds=900, **STAGE)  # a retry would be another rollback
 def roll_back(desk: Desk, version: str | None, why: str) -> Entry:
     """Make an earlier version the champion again."""
     with desk.pending("rollback", version, why, flow_run.id) as pending:

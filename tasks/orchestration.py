@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
+from prefect.task_engine import TaskRunTimeoutError
 
 from tasks.errors import lost_connection
 
@@ -13,7 +14,8 @@ __all__ = ["NETWORK", "STAGE", "emit"]
 
 
 def _crossed_a_network(_task: Any, _run: Any, state: Any) -> bool:
-    return lost_connection(state.result(raise_on_failure=False))
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, TaskRunTimeoutError) and lost_connection(error)
 
 
 NETWORK: dict[str, Any] = {

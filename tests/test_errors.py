@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.errors import ConfigError, Problem, closest, masked
+from tasks.errors import ConfigError, Problem, closest, lost_connection, masked
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,27 @@ def test_what_is_like_no_name_is_not_guessed_at(word):
 def test_of_several_alike_the_nearest_is_meant():
     assert closest("max_byte", ["max_macs", "max_bytes"]) == "max_bytes"
     assert closest("Ages", ["Pages 1", "Age"]) == "Age"
+
+
+def raised_while_handling(first, then):
+    """Return an error that was raised while another was handled, and does not name it."""
+    try:
+        try:
+            raise first
+        except type(first):
+            raise then  # noqa: B904 - as others do it
+    except type(then) as error:
+        return error
+
+
+def test_an_error_raised_while_a_connection_s_was_handled_came_from_it():
+    assert lost_connection(raised_while_handling(ConnectionRefusedError(), RuntimeError("failed")))
+    assert not lost_connection(raised_while_handling(KeyError("name"), RuntimeError("failed")))
+    silenced = raised_while_handling(ConnectionRefusedError(), RuntimeError("failed"))
+    silenced.__suppress_context__ = True
+    assert not lost_connection(silenced)
+
+
+def test_an_error_among_anothers_arguments_is_what_it_came_from():
+    assert lost_connection(RuntimeError("Connection aborted.", ConnectionResetError()))
+    assert not lost_connection(RuntimeError("a mistake", ValueError()))

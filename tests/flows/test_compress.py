@@ -2,8 +2,10 @@ import ast
 import inspect
 from pathlib import Path
 
+from prefect.task_engine import TaskRunTimeoutError
+
 from flows import compress as module
-from tasks import pipeline, versioning
+from tasks import lifecycle, pipeline, versioning
 from tasks.orchestration import NETWORK
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -57,4 +59,10 @@ def test_a_lost_connection_is_retried_and_a_mistake_is_not():
     wrapped.__cause__ = ConnectionResetError()
     assert judged(ConnectionRefusedError())
     assert judged(wrapped)
+    assert judged(TimeoutError("the server's"))
     assert not judged(ValueError("a mistake"))
+    assert not judged(TaskRunTimeoutError("the task's own"))
+
+
+def test_what_moves_aliases_is_never_retried():
+    assert lifecycle.act.retries == lifecycle.roll_back.retries == 0

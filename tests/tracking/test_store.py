@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
-from tasks.errors import EspalierError
+from tasks.errors import EspalierError, lost_connection
 from tasks.tracking import links, prepare, tracking_uri
-from tasks.tracking.store import open_client
+from tasks.tracking.store import open_client, reported
 
 
 def test_runs_are_kept_in_the_workspace_by_default(tmp_path: Path) -> None:
@@ -46,6 +47,16 @@ def test_a_server_that_does_not_answer_is_one_line_at_once(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(EspalierError, match=r"127.0.0.1:9 does not answer .*Nothing computed is lost"):
         prepare(tmp_path, "testbed")
+
+
+def test_what_mlflows_client_makes_of_a_lost_connection_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    client = MlflowClient("http://127.0.0.1:9")
+    with pytest.raises(EspalierError, match="failed") as failed, reported(tmp_path):
+        client.search_experiments()
+    assert lost_connection(failed.value)
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
