@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import get_client
-from prefect.exceptions import FlowPauseTimeout, NotPausedError
+from prefect.exceptions import FlowPauseTimeout, PrefectException
 from prefect.flow_runs import pause_flow_run, resume_flow_run
 from prefect.input import RunInput
 from prefect.runtime import flow_run
@@ -23,6 +24,9 @@ from tasks.gate.approval import Approval
 __all__ = ["ApprovalInput", "answer"]
 
 _LOOK_SECONDS = 5.0
+_REFUSED = (PrefectException, httpx.HTTPError, RuntimeError)
+"""What Prefect's client raises where a run is not resumed: not paused, not reached, or rejected."""
+
 _IDLE = {"approve": False, "name": "nobody", "reason": "it is decided"}
 
 _log = logging.getLogger("espalier.stage")
@@ -66,16 +70,14 @@ def _poll(seconds: int) -> int:
 
 @contextmanager
 def _woken(run: UUID, decided: Callable[[], bool]) -> Iterator[None]:
-    """Resume the run that the block pauses as soon as its question is idle."""
+    """Resume the run that the block pauses as soon as its question is idle, until the block has ended."""
     ended = threading.Event()
 
     def look() -> None:
         while not ended.wait(_LOOK_SECONDS):
-            with suppress(EspalierError):  # MLflow is away: looked for the next time
+            with suppress(EspalierError, *_REFUSED):  # MLflow or Prefect is away, or the run not paused yet
                 if decided():
-                    with suppress(NotPausedError):  # somebody has answered in this moment
-                        resume_flow_run(run, run_input=_IDLE)
-                    return
+                    resume_flow_run(run, run_input=_IDLE)
 
     looking = threading.Thread(target=copy_context().run, args=(look,), daemon=True)
     looking.start()

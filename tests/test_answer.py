@@ -4,9 +4,11 @@ import threading
 import time
 from contextvars import copy_context
 
+import httpx
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.exceptions import NotPausedError
 from prefect.flow_runs import resume_flow_run
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
@@ -15,9 +17,7 @@ from prefect.states import Completed
 from flows.alerts import TOLD, log_of
 from flows.embedded import EmbeddedServer
 from tasks import answer
-from tasks.errors import NothingToDoError
-
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+from tasks.errors import EspalierError, NothingToDoError
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,29 @@ def prefect(tmp_path_factory):
             yield
         server._process.stdin.close()
         server._process.wait(timeout=30)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        NotPausedError("not yet"),
+        httpx.ConnectError("away"),
+        RuntimeError("rejected"),
+        EspalierError("MLflow"),
+    ],
+)
+def test_a_run_that_cannot_be_resumed_at_once_is_resumed_later(monkeypatch, refused):
+    resumed, tries = threading.Event(), [refused, refused]
+
+    def resume(run, run_input):
+        if tries:
+            raise tries.pop()
+        resumed.set()
+
+    monkeypatch.setattr(answer, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(answer, "resume_flow_run", resume)
+    with answer._woken("run", lambda: True):
+        assert resumed.wait(30)
 
 
 @flow(**TOLD)
@@ -48,6 +71,8 @@ def asked(root, seconds=120, decided=lambda: False, begun=None):
         return client.read_flow_run(begun[0]).state
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.server
 @pytest.mark.usefixtures("prefect")
 @pytest.mark.parametrize("seconds", [2, 8])
 def test_no_answer_in_time_is_a_no_and_no_failure(tmp_path, seconds):
@@ -59,6 +84,8 @@ def test_no_answer_in_time_is_a_no_and_no_failure(tmp_path, seconds):
     assert not log_of(tmp_path).exists()
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.server
 @pytest.mark.usefixtures("prefect")
 def test_an_answer_is_taken(tmp_path):
     begun, form = [], {"approve": True, "name": "Ada", "reason": "read every line"}
@@ -78,6 +105,8 @@ def test_an_answer_is_taken(tmp_path):
     assert state.message == "True: Ada: read every line"
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.server
 @pytest.mark.usefixtures("prefect")
 def test_a_run_whose_question_is_idle_goes_on_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(answer, "_LOOK_SECONDS", 1.0)
