@@ -79,7 +79,7 @@ def as_it_was(desk: Desk, pending: Pending) -> Iterator[Path]:
     Raises
     ------
     EspalierError
-        When a run has begun to write while the block was reading.
+        When a run has begun to write while the block was reading, or has replaced the files already.
     """
     root, label = desk.root, f"{desk.name}/{pending.version}"
     here = desk.made_from(pending.version, versioning.lock_hashes(root))
@@ -91,6 +91,7 @@ def as_it_was(desk: Desk, pending: Pending) -> Iterator[Path]:
         return
     run = None if here else versioning.run_that_made(root, label)
     if not here and run is None:
+        _require_no_run(desk, pending)
         yield root
         return
     made_by = run.ref if run else "this workspace, where a run is at work"
@@ -99,6 +100,18 @@ def as_it_was(desk: Desk, pending: Pending) -> Iterator[Path]:
     with versioning.worktree(root, commit, place="judged") as inner:
         versioning.checkout(inner)
         yield inner
+
+
+def _require_no_run(desk: Desk, pending: Pending) -> None:
+    """Name the run that holds the workspace, which is then why it is not as it was."""
+    try:
+        with versioning.workspace_lock(desk.root):
+            return
+    except EspalierError as error:
+        raise EspalierError(
+            f"{desk.name} version {pending.version} was made from another state of this workspace: {error}, "
+            "its result is the challenger then"
+        ) from error
 
 
 def _require_unwritten(desk: Desk, pending: Pending) -> None:

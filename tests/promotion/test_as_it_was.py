@@ -1,5 +1,6 @@
 """Where the gate finds the rows and networks that a challenger was made from, while runs come and go."""
 
+import os
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -54,6 +55,20 @@ def disturbed(monkeypatch, *, fails):
 def test_what_was_read_while_a_run_began_to_write_decides_nothing(desk, monkeypatch, fails):
     with pytest.raises(EspalierError, match="began to write"), lifecycle.as_it_was(desk, PENDING):
         disturbed(monkeypatch, fails=fails)
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_a_run_at_work_has_replaced_already_is_told_by_its_name(desk):
+    desk.made_from = lambda version, lock: False
+    said = rf"version 2 was made from another state .*: another run \(process {os.getpid()}\) holds .*; wait"
+    with (
+        versioning.workspace_lock(desk.root),
+        pytest.raises(EspalierError, match=said),
+        lifecycle.as_it_was(desk, PENDING),
+    ):
+        pytest.fail("it is not as it was")
+    with lifecycle.as_it_was(desk, PENDING) as where:
+        assert where == desk.root  # and what differs there is told when it is read
 
 
 @pytest.mark.usefixtures("repository")
