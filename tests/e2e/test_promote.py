@@ -83,6 +83,9 @@ def test_a_life_first_champion_successor_rollback(challenged):
     assert "calls from the branch offices" in text
     assert max(map(len, text.splitlines())) <= 80
 
+    project.espalier("rollback", "--why", "the line was broken, not the model")  # it was told: another one
+    assert told(project)["entries"][0]["moves"] == {"champion": ["2", "3"], "previous": ["3", "2"]}
+
 
 def test_a_challenger_that_is_worse_is_refused_and_a_person_cannot_overrule(challenged):
     project = challenged
