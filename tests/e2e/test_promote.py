@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tasks.serving.notes import noted
 from tests.e2e.conftest import copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(900)]
@@ -55,6 +59,15 @@ def told(project):
     return json.loads(project.espalier("history", "--json").stdout)
 
 
+def by_hand(project, alias, version):
+    """Move an alias as somebody does in MLflow's page."""
+    move = (
+        "from pathlib import Path; from tasks.tracking.store import open_client; "
+        f"open_client(Path.cwd()).set_registered_model_alias('espalier-digits', '{alias}', '{version}')"
+    )
+    project.command(sys.executable, "-c", move)
+
+
 def test_a_life_first_champion_successor_rollback(challenged):
     project = challenged
     first = judged(project)
@@ -85,6 +98,62 @@ def test_a_life_first_champion_successor_rollback(challenged):
 
     project.espalier("rollback", "--why", "the line was broken, not the model")  # it was told: another one
     assert told(project)["entries"][0]["moves"] == {"champion": ["2", "3"], "previous": ["3", "2"]}
+
+
+class Serving(BaseHTTPRequestHandler):
+    """Answers as a process that serves the champion, in the state that its server is given."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(self.server.state).encode())
+
+    def do_POST(self):
+        self.server.asked.set()
+        self.do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def serving(root):
+    """A process that serves the champion of a workspace, as far as a rollback can tell."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Serving) as server:
+        server.state, server.asked = {"version": "2", "refused": None, "trouble": ""}, threading.Event()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with noted(root, f"http://127.0.0.1:{server.server_port}", "espalier-digits", "champion"):
+            yield server
+        server.shutdown()
+
+
+def test_a_rollback_that_moved_and_was_stopped_or_not_served_is_finished_by_the_same_command(challenged):
+    project, words = challenged, ("rollback", "--why", "calls")
+    for alias, version in (("champion", "2"), ("previous", "1")):
+        by_hand(project, alias, version)
+    with serving(project.root) as server:
+        with subprocess.Popen(
+            [sys.executable, "-c", "from flows.cli import main; main()", *words],
+            cwd=project.root,
+            env=project.environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as stopped:
+            assert server.asked.wait(120)
+            stopped.send_signal(signal.SIGINT)
+            _, err = stopped.communicate(timeout=120)
+        assert (stopped.returncode, "`espalier history` says what has moved" in err) == (130, True), err
+
+        server.state = {"version": "2", "refused": "1", "trouble": "it asks for more columns"}
+        refused = project.espalier(*words, check=False)
+        assert refused.returncode == 5, refused.stderr
+        assert "version 1 is the champion now" in refused.stderr
+
+        server.state = {"version": "1", "refused": None, "trouble": ""}
+        assert "finished what was interrupted: calls" in project.espalier(*words).stdout
+    entries = [entry for entry in told(project)["entries"] if entry["action"] == "rollback"]
+    assert [entry["moves"] and entry["moves"]["champion"] for entry in entries] == [None, None, ["2", "1"]]
+    assert told(project)["contradictions"] == []
 
 
 def test_a_challenger_that_is_worse_is_refused_and_a_person_cannot_overrule(challenged):
@@ -178,11 +247,7 @@ def test_while_the_flow_waits_the_terminal_answers_and_the_flow_ends_by_itself(a
 
 def test_a_champion_made_by_hand_is_noticed_and_kept(challenged):
     project = challenged
-    move = (
-        "from pathlib import Path; from tasks.tracking.store import open_client; "
-        "open_client(Path.cwd()).set_registered_model_alias('espalier-digits', 'champion', '2')"
-    )
-    project.command(sys.executable, "-c", move)
+    by_hand(project, "champion", "2")
     assert any("moved by hand" in text for text in told(project)["contradictions"])
     assert "version 2 is the champion already" in project.espalier("promote", check=False).stderr
     assert [entry["action"] for entry in told(project)["entries"]] == ["by hand", "promote"]
