@@ -47,7 +47,7 @@ def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]])
         Two network inputs are enough.
     steps
         {"module": name below the network, "dim": "out" | "in", "kept": positions that stay, counted before
-        the step}; "dim": "rank" with "rank": the layer becomes an untrained pair; "dim": "block":
+        the step, "input": whether they are the network's own}; "dim": "rank" with "rank": the layer becomes an untrained pair; "dim": "block":
         the module hands its input on.
     """
     for kind, some in groupby(steps, _kind):
@@ -59,8 +59,7 @@ def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]])
         else:
             units = list(some)
             _cut_units(network, example, units)
-            for step in units:
-                example = example[:, step["kept"]] if step.get("input") else example
+            example = _narrowed(example, units)
 
 
 def uncuttable(network: nn.Module) -> dict[str, str]:
@@ -86,6 +85,15 @@ def uncuttable(network: nn.Module) -> dict[str, str]:
 
 def _kind(step: Mapping[str, Any]) -> str:
     return step["dim"] if step["dim"] in ("rank", "block") else "units"
+
+
+def _narrowed(example: Tensor, steps: Sequence[Mapping[str, Any]]) -> Tensor:
+    """Take from an example what the steps took from the network's input: each reader of it has them all."""
+    inputs = [step for step in steps if step.get("input")]
+    for step in inputs:
+        if step["module"] == inputs[0]["module"]:
+            example = example[:, step["kept"]]
+    return example
 
 
 def _cut_units(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]]) -> None:

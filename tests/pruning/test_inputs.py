@@ -15,7 +15,8 @@ from tasks.models.graph import Graph
 from tasks.models.layers import Dct, Grid, Pool, Project, Softmax, preprocess
 from tasks.models.mlp import Mlp
 from tasks.models.resmlp import ResMlp
-from tasks.models.spec import from_spec, to_spec
+from tasks.models.spec import from_spec, replay, to_spec
+from tasks.models.user import UserNetwork
 from tasks.pruning.column_criteria import COLUMN_CRITERIA, Evidence, column_scores
 from tasks.pruning.inputs import input_readers, narrow, unread
 from tests.pruning.conftest import Branching
@@ -200,6 +201,34 @@ def test_a_residual_network_loses_inputs():
     torch.testing.assert_close(
         smaller(make_rows()[:, [0, 2]]), as_predicted(graph, make_rows(), [1, 3]), rtol=1e-4, atol=1e-5
     )
+
+
+class Gated(nn.Module):
+    """Two layers read the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value, self.gate, self.last = nn.Linear(7, 5), nn.Linear(7, 5), nn.Linear(5, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.last(self.value(x).relu() + self.gate(x).tanh())
+        return out
+
+
+def test_columns_leave_every_layer_that_reads_them_and_in_two_goes():
+    graph = make_graph(nn.Identity(), UserNetwork(Gated(), "nets.mine:build", (7,), 2))
+    first = narrow(graph, make_plan(), [0, 1, 2], make_rows())
+    twice = narrow(first, make_plan().select([0, 1, 2]), [0, 2], make_rows()[:, [0, 1, 2]])
+
+    torch.testing.assert_close(
+        first(make_rows()[:, [0, 1, 2]]), as_predicted(graph, make_rows(), [3]), rtol=1e-4, atol=1e-5
+    )
+    replayed = UserNetwork(Gated(), "nets.mine:build", (7,), 2)
+    replay(replayed, twice.network.pruned_steps)
+    assert replayed.input_shape == twice.network.input_shape == (2,)
+    assert {name: weight.shape for name, weight in replayed.named_parameters()} == {
+        name: weight.shape for name, weight in twice.network.named_parameters()
+    }
 
 
 class Shortcut(nn.Module):
