@@ -73,10 +73,11 @@ def prune(
     on_epoch: Callable[[EpochRecord], bool | None] | None = None,
     front: Front | None = None,
     hold_zeros: bool = False,
+    narrowed: bool = False,
 ) -> Pruned:
     """Remove what matters least from a copy of the network and let it recover.
 
-    Amount 0 and method none return an equal network without training it.
+    Amount 0 and method none return an equal network without training it, unless it was `narrowed`.
 
     Parameters
     ----------
@@ -107,6 +108,9 @@ def prune(
         The path before the network, for steps that take raw columns away.
     hold_zeros : bool
         Keep at zero what an earlier step has set to zero.
+    narrowed : bool
+        Whether the network has lost inputs and not recovered from that: it does here, with or without units
+        to remove. Structured pruning alone looks at it.
 
     Raises
     ------
@@ -133,6 +137,7 @@ def prune(
         on_epoch=on_epoch,
         initial=initial,
         hold_zeros=hold_zeros,
+        narrowed=narrowed,
     ).behind(front)
     with runtime(train_config):
         check_answers(network, recovery.calibration().X)
@@ -149,7 +154,7 @@ def prune(
 def _outcome(
     start: Outcome, config: NoPruneConfig | StepConfig, amount: Shares | None, recovery: Recovery
 ) -> Outcome:
-    if isinstance(config, NoPruneConfig) or amount == 0.0:
+    if isinstance(config, NoPruneConfig) or (amount == 0.0 and not recovery.narrowed):
         return start.then(start.network, "nothing removed, the network is the one that came in")
     return STEPS[config.method](start, config, amount, recovery)
 

@@ -86,6 +86,8 @@ class Recovery:
         The network that a rewinding step goes back to, of the present shapes.
     hold_zeros : bool
         Keep weights at zero that an earlier step has set to zero.
+    narrowed : bool
+        Whether inputs have left before: there is something to recover from where no unit can leave.
     """
 
     train: Tensors
@@ -102,6 +104,7 @@ class Recovery:
     on_epoch: Callable[[EpochRecord], bool | None] | None = None
     initial: nn.Module | None = None
     hold_zeros: bool = False
+    narrowed: bool = False
 
     def behind(self, front: Front | None) -> Recovery:
         """Train on the inputs that `front` gives: for a network whose inputs a step has made fewer."""

@@ -38,6 +38,8 @@ def prune_units(
     found = survey(start.network, recovery.example)
     outcome = start.then(start.network, *_left_alone(start.network, found))
     if not found.groups or amount is None:
+        if recovery.narrowed:
+            return recovery.run(outcome, "round-1")
         return outcome.then(start.network, "nothing can be removed from this network")
     able, left = _scorable(start.network, found.groups, config.criterion, recovery.calibration())
     outcome, initial = outcome.then(start.network, *left), {group.name: group.width for group in able}

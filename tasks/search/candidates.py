@@ -218,6 +218,7 @@ class Bench:
             mixing=problem.lessons.mixtures(lessons),
             rounds=problem.rounds,
             on_epoch=pace,
+            narrowed=len(given.keep) < len(problem.plan.names),
         )
 
     def _measured(self, setting: Setting, pruned: Pruned, *, deployed: bool, timed: bool) -> Made:
@@ -293,7 +294,4 @@ class Bench:
 
     def _config(self, setting: Setting, epochs: int) -> StructuredConfig:
         finetune = self.problem.finetune.model_copy(update={"epochs": epochs})
-        fewer_inputs = setting.columns < 1 and setting.units == 1
-        least = 1e-9 if fewer_inputs else 0.0  # no unit to remove, yet something to recover from
-        amount = max(1.0 - setting.units, least)
-        return StructuredConfig(amount=amount, importance=PREDICTOR, finetune=finetune)
+        return StructuredConfig(amount=1.0 - setting.units, importance=PREDICTOR, finetune=finetune)

@@ -162,6 +162,22 @@ def test_fewer_columns_alone_are_a_removal(graph):
     assert not any("nothing removed" in note for note in notes)
 
 
+@pytest.mark.parametrize("units", [0.5, 1.0])
+def test_fewer_columns_are_recovered_from_where_no_unit_can_leave(graph, units):
+    linear = nn.Linear(COLUMNS, 2)
+    made = bench(graph.with_parts(network=linear), epochs=5, lr=0.05).recover(Setting(0.5, units))
+
+    assert made.epochs == 5
+    assert "nothing can be removed from this network" not in made.notes
+    assert made.figures.metric > bench(graph.with_parts(network=linear)).probe(made.setting).figures.metric
+
+
+def test_with_every_column_and_no_unit_that_can_leave_nothing_is_trained(graph):
+    made = bench(graph.with_parts(network=nn.Linear(COLUMNS, 2)), epochs=5).recover(Setting(1.0, 0.5))
+    assert made.epochs == 0
+    assert "nothing can be removed from this network" in made.notes
+
+
 def test_the_noise_is_the_spread_at_the_reference(graph):
     made = bench(graph, epochs=1)
     assert made.noise == spread("classification", made.reference.metric, 100)
