@@ -47,8 +47,8 @@ def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]])
         Two network inputs are enough.
     steps
         {"module": name below the network, "dim": "out" | "in", "kept": positions that stay, counted before
-        the step, "input": whether they are the network's own}; "dim": "rank" with "rank": the layer becomes an untrained pair; "dim": "block":
-        the module hands its input on.
+        the step}, with "input": of the network's own input; "dim": "rank" with "rank": the layer becomes an
+        untrained pair; "dim": "block": the module hands its input on.
     """
     for kind, some in groupby(steps, _kind):
         if kind == "rank":
@@ -56,10 +56,13 @@ def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]])
         elif kind == "block":
             for step in some:
                 network.set_submodule(step["module"], nn.Identity())
+        elif kind == "input":
+            inputs = list(some)
+            for step in inputs:
+                _take_inputs(network, step)
+            example = _narrowed(example, inputs)
         else:
-            units = list(some)
-            _cut_units(network, example, units)
-            example = _narrowed(example, units)
+            _cut_units(network, example, list(some))
 
 
 def uncuttable(network: nn.Module) -> dict[str, str]:
@@ -84,14 +87,24 @@ def uncuttable(network: nn.Module) -> dict[str, str]:
 
 
 def _kind(step: Mapping[str, Any]) -> str:
+    if step.get("input"):
+        return "input"
     return step["dim"] if step["dim"] in ("rank", "block") else "units"
+
+
+def _take_inputs(network: nn.Module, step: Mapping[str, Any]) -> None:
+    """Let a linear layer read fewer numbers: nothing else depends on what comes from outside."""
+    layer = network.get_submodule(step["module"])
+    assert isinstance(layer, nn.Linear)
+    weight = layer.weight
+    layer.weight = nn.Parameter(weight.detach()[:, step["kept"]].clone(), weight.requires_grad)
+    layer.in_features = len(step["kept"])
 
 
 def _narrowed(example: Tensor, steps: Sequence[Mapping[str, Any]]) -> Tensor:
     """Take from an example what the steps took from the network's input: each reader of it has them all."""
-    inputs = [step for step in steps if step.get("input")]
-    for step in inputs:
-        if step["module"] == inputs[0]["module"]:
+    for step in steps:
+        if step["module"] == steps[0]["module"]:
             example = example[:, step["kept"]]
     return example
 

@@ -211,7 +211,7 @@ def _check_equal(before: nn.Module, after: nn.Module, rows: Tensor, stays: Tenso
     """Hold the smaller network against the larger one where features that leave are what the others tell."""
     try:
         got = after.eval()(rows[:, stays])
-    except (RuntimeError, ValueError, IndexError) as error:
+    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
         raise EspalierError(f"{_REFUSED} ({str(error).splitlines()[0][:120]})") from error
     wanted = before.eval()(rows)
     near = 1e-3 * (1 + float(wanted.abs().max()))

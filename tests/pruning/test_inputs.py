@@ -275,6 +275,13 @@ def test_no_column_is_taken_from_a_first_layer_that_cannot_be_cut(kind):
         narrow(make_graph(nn.Identity(), network), make_plan(), [0, 2], make_rows())
 
 
+def test_no_column_is_taken_from_a_layer_that_reads_its_own_outputs_too():
+    layer = nn.Linear(7, 7)
+    network = nn.Sequential(layer, nn.ReLU(), layer, nn.ReLU(), nn.Linear(7, 2))
+    with pytest.raises(EspalierError, match="no column can be taken"):
+        narrow(make_graph(nn.Identity(), network), make_plan(), [0, 2], make_rows())
+
+
 class ByName(nn.Module):
     """Calls its layers by keyword."""
 
