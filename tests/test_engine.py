@@ -180,6 +180,30 @@ def test_a_network_that_lets_no_column_go_keeps_all_and_loses_units(rows):
     assert {probe["columns"] for probe in found.report["candidates"]} == {10}
 
 
+class Persistent(nn.Module):
+    """Adds to what columns say the first of them as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(10, 16), nn.Linear(16, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.last(self.first(x).relu()) + x[:, :1]
+        return out
+
+
+def test_a_column_that_is_read_in_its_place_stays_and_others_go(rows):
+    torch.manual_seed(0)
+    X, network = rows[0], Persistent()
+    nn.init.zeros_(network.last.weight)
+    found = compress_model(
+        network, X, X[:, 0], Budget(max_metric_drop=0.05, max_seconds=20), finetune=FinetuneConfig(epochs=2)
+    )
+    assert found.columns[0] == "x0"
+    assert len(found.columns) < 10
+    assert any("column x0 is kept in every candidate" in note for note in found.report["notes"])
+
+
 def test_a_hook_is_part_of_the_network_and_of_the_file(rows):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 2))

@@ -27,6 +27,7 @@ from tasks.pruning.inputs import column_weights, narrow
 from tasks.pruning.recipe import Pruned, prune
 from tasks.search.budget import Figures, Setting
 from tasks.search.config import candidate_epochs
+from tasks.search.fixed import fixed_columns
 from tasks.search.luck import resampled, spread
 from tasks.search.made import Made, noted
 from tasks.search.pace import Pace
@@ -97,14 +98,14 @@ class Bench:
         return problem.finetune.length(candidate_epochs(len(problem.X)), trained=problem.train.epochs)
 
     @cached_property
+    def fixed(self) -> tuple[int, ...]:
+        """Positions of the columns that every candidate keeps."""
+        return fixed_columns(self.problem.graph, self.problem.plan, self.problem.X)
+
+    @property
     def whole(self) -> bool:
         """Whether the graph needs all its columns, because of how it reads them."""
-        graph, plan = self.problem.graph, self.problem.plan
-        try:
-            narrow(graph, plan, range(max(len(plan.names) - 1, 1)), self.problem.X)
-        except EspalierError:  # which is all that `narrow` says of a graph
-            return True
-        return False
+        return len(self.fixed) == len(self.problem.plan.names)
 
     @cached_property
     def uncounted(self) -> tuple[str, ...]:
@@ -118,14 +119,15 @@ class Bench:
 
     @cached_property
     def rankings(self) -> dict[str, tuple[int, ...]]:
-        """Columns from the most to the least important, by each criterion that applies."""
+        """Columns from the most to the least important, by each criterion; those that must stay lead."""
         graph = self.problem.graph
         linear = column_weights(graph, graph.preprocess(self.problem.X[:2])) is not None
         return {each: self._ranking(each) for each in (_CRITERIA if linear else ("taylor",))}
 
     def _ranking(self, criterion: str) -> tuple[int, ...]:
         scores = column_scores(self.problem.graph, self.problem.plan, criterion, self.problem.evidence)
-        return tuple(torch.argsort(scores, descending=True, stable=True).tolist())
+        order = torch.argsort(scores, descending=True, stable=True).tolist()
+        return tuple(sorted(order, key=lambda column: column not in self.fixed))
 
     @cached_property
     def noise(self) -> float:
@@ -184,8 +186,9 @@ class Bench:
         return noted(made, _SHORT.format(len(made.history), self.epochs)), True
 
     def _possible(self, setting: Setting) -> Setting:
-        """Return the setting, with every column where none can be taken away."""
-        return replace(setting, columns=1.0) if self.whole else setting
+        """Return the setting, with at least the columns that must stay."""
+        least = len(self.fixed) / len(self.problem.plan.names)
+        return replace(setting, columns=max(setting.columns, least))
 
     def _narrowed(self, setting: Setting) -> _Narrowed:
         """Return the graph of a share of the columns: made once, for candidates differ in their units."""
@@ -237,7 +240,8 @@ class Bench:
         wait = latency_us(kept.model, len(given.keep)) if timed else 0.0
         macs, reached = multiply_adds(tried[kept.form]), pruned.valid_metric - max(kept.loss, 0.0)
         figures = Figures(size, macs, wait, reached if math.isfinite(reached) else 0.0)
-        done = Made(setting, made, figures, kept.model, given.keep, pruned, self.whole)
+        held = tuple(self.problem.plan.names[column] for column in self.fixed)
+        done = Made(setting, made, figures, kept.model, given.keep, pruned, self.whole, held)
         asked = self.timed or (setting.columns, setting.units) == (1, 1)
         return replace(done, float32=self._in_float32(done, serialised(fp32))) if deployed and asked else done
 

@@ -11,9 +11,10 @@ from tasks.search.budget import Figures, Setting
 __all__ = ["Made", "noted"]
 
 _WHOLE = (
-    "every column is kept: what reads them first is neither linear nor a grid, so none can be taken away; "
-    "units alone are chosen"
+    "every column is kept: the network reads them otherwise than by linear layers alone or as a grid, so "
+    "none can be taken away; units alone are chosen"
 )
+_HELD = "{} kept in every candidate: the network reads its input in more places than its linear layers"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,8 @@ class Made:
         How its network came about.
     whole : bool
         Whether every column was kept because none can be taken away.
+    held : tuple of str
+        Names of the columns, neighbours of each other, that cannot be taken away.
     sound : bool
         Whether it answers every validation row with finite numbers; it is not to be taken where it does not.
     epochs : int
@@ -52,6 +55,7 @@ class Made:
     keep: tuple[int, ...] = ()
     pruned: Pruned | None = None
     whole: bool = False
+    held: tuple[str, ...] = ()
     sound: bool = True
     epochs: int = 0
     shortened: bool = False
@@ -61,7 +65,21 @@ class Made:
     def notes(self) -> tuple[str, ...]:
         """What could not be done as asked."""
         told = () if self.pruned is None else tuple(self.pruned.report["notes"])
-        return (_WHOLE, *told) if self.whole else told
+        if self.whole:
+            return (_WHOLE, *told)
+        return (_HELD.format(_named(self.held)), *told) if self.held else told
+
+
+def _named(columns: tuple[str, ...]) -> str:
+    """Name neighbouring columns by the first and the last.
+
+    Examples
+    --------
+    >>> _named(("age",)), _named(("age", "size", "weight"))
+    ('column age is', 'columns age to weight are')
+    """
+    first, last = columns[0], columns[-1]
+    return f"column {first} is" if len(columns) == 1 else f"columns {first} to {last} are"
 
 
 def noted(pruned: Pruned, note: str) -> Pruned:
