@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
@@ -10,9 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from tasks.errors import EspalierError
 from tasks.models.factored import set_ranks
 
-__all__ = ["cut", "dependency_graph", "uncuttable"]
+__all__ = ["UntraceableError", "coupled_units", "cut", "dependency_graph", "uncuttable"]
+
+
+class UntraceableError(EspalierError):
+    """What depends on what in a network cannot be told."""
 
 
 def dependency_graph(network: nn.Module, example: Tensor) -> Any:
@@ -24,18 +30,44 @@ def dependency_graph(network: nn.Module, example: Tensor) -> Any:
     ----------
     example
         Two network inputs are enough.
+
+    Raises
+    ------
+    UntraceableError
     """
     from torch_pruning import DependencyGraph
 
     frozen = [weight for weight in network.parameters() if not weight.requires_grad]
     training = network.training
     network.eval().requires_grad_(True)
-    with torch.enable_grad():
-        graph = DependencyGraph().build_dependency(network, example_inputs=[example], verbose=False)
-    network.train(training)
-    for weight in frozen:
-        weight.requires_grad_(False)
-    return graph
+    try:
+        with torch.enable_grad(), _followed():
+            return DependencyGraph().build_dependency(network, example_inputs=[example], verbose=False)
+    finally:
+        network.train(training)
+        for weight in frozen:
+            weight.requires_grad_(False)
+
+
+def coupled_units(graph: Any) -> list[Any]:
+    """Return torch-pruning's groups of units that leave together, one for each layer or several.
+
+    Raises
+    ------
+    UntraceableError
+    """
+    with _followed():
+        return list(graph.get_all_groups())
+
+
+@contextmanager
+def _followed() -> Iterator[None]:
+    """Turn whatever torch-pruning meets in a network that it was not written for into one error."""
+    try:
+        yield
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise UntraceableError(f"torch-pruning cannot follow this network ({lines[0][:120]})") from error
 
 
 def cut(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str, Any]]) -> None:
@@ -118,6 +150,7 @@ def _cut_units(network: nn.Module, example: Tensor, steps: Sequence[Mapping[str,
         width = (pruner.get_out_channels if outwards else pruner.get_in_channels)(module)
         remove = pruner.prune_out_channels if outwards else pruner.prune_in_channels
         if gone := sorted(set(range(width)) - set(step["kept"])):
-            graph.get_pruning_group(module, remove, gone).prune()
+            with _followed():
+                graph.get_pruning_group(module, remove, gone).prune()
     for name, weight in network.named_parameters():
         weight.requires_grad_(trainable[name])

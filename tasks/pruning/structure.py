@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tasks.models.dependencies import cut, dependency_graph, uncuttable
+from tasks.models.dependencies import UntraceableError, coupled_units, cut, dependency_graph, uncuttable
 from tasks.pruning.importance import Slice
 
 __all__ = ["Survey", "UnitGroup", "remove", "survey", "widths"]
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 _CONV = nn.modules.conv._ConvNd
-_REFUSED = (RuntimeError, ValueError, IndexError, AssertionError)
+_REFUSED = (RuntimeError, ValueError, IndexError, AssertionError, UntraceableError)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def survey(network: nn.Module, example: Tensor) -> Survey:
     """Find the groups of units that can be removed.
 
     The output layer is never part of a group. Every group is tried out on a copy: one unit is removed and the
-    copy must still answer in the same shape.
+    copy must still answer in the same shape. Of a network that cannot be traced every layer is left alone.
 
     Parameters
     ----------
@@ -64,12 +64,17 @@ def survey(network: nn.Module, example: Tensor) -> Survey:
         Two rows are enough.
     """
     probe = copy.deepcopy(network)
-    graph, names = dependency_graph(probe, example), {module: name for name, module in probe.named_modules()}
+    names = {module: name for name, module in probe.named_modules()}
+    try:
+        graph = dependency_graph(probe, example)
+        found = coupled_units(graph)
+    except UntraceableError as error:
+        return Survey((), dict.fromkeys((name for name, _ in _unreached(network)), str(error)))
     groups: list[UnitGroup] = []
     left: dict[str, str] = {}
     known: set[str] = set()
     fixed = uncuttable(probe)
-    for coupled in list(graph.get_all_groups()):
+    for coupled in found:
         group = _describe(graph, coupled, names)
         known.update(group.members)
         if _holds_output(graph, coupled):
@@ -171,15 +176,28 @@ def _refusal(network: nn.Module, example: Tensor, group: UnitGroup) -> str | Non
     """Try the removal of one unit; the reason when the rest of the network does not fit afterwards."""
     if group.width < 2:
         return "it has one unit"
+    if (beyond := _beyond(network, group)) is not None:
+        return f"torch-pruning counts units that {beyond} does not have"
     with torch.no_grad():
         training = network.training
         expected = network.eval()(example).shape
         network.train(training)
         try:
-            answer = remove(network, example, {group.name: range(1, group.width)}).eval()(example)
+            smaller = remove(network, example, {group.name: range(1, group.width)})
+            answer = smaller.eval()(example)
         except _REFUSED as error:
             return f"the rest of the network does not fit without one of its units ({_first_line(error)})"
+    if (now := widths(smaller)[group.name]) != group.width - 1:
+        return f"its units leave {group.width - now} at a time"
     return None if answer.shape == expected else "the network's answers would change their shape"
+
+
+def _beyond(network: nn.Module, group: UnitGroup) -> str | None:
+    """Name a parameter that has fewer places than its slice says."""
+    for part in group.slices:
+        if int(part.positions.max()) >= network.get_parameter(part.parameter).shape[part.dim]:
+            return part.parameter
+    return None
 
 
 def _held(group: UnitGroup, name: str, fixed: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tasks.models.dependencies import UntraceableError, dependency_graph
 from tasks.models.mlp import Mlp
 from tasks.pruning.structure import remove, survey, widths
 from tests.pruning.conftest import WithTransposedConvolution
@@ -263,3 +264,67 @@ def test_a_layer_whose_weights_are_computed_is_left_alone_and_named():
     found = survey(network, torch.randn(2, 5))
     assert [group.name for group in found.groups] == ["2"]
     assert "computed from others" in found.left["0"]
+
+
+class Recurrent(nn.Module):
+    """A layer in front of a recurrent one, whose insides a graph of layers does not show."""
+
+    def __init__(self, kind: type[nn.RNNBase], *, bidirectional: bool) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 10)
+        self.inner = kind(10, 16, batch_first=True, bidirectional=bidirectional)
+        self.head = nn.Linear(32 if bidirectional else 16, 3)
+
+    def forward(self, x):
+        return self.head(self.inner(self.first(x.view(-1, 4, 3)).relu())[0][:, -1])
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU])
+def test_layers_around_a_recurrent_one_are_left_alone_and_named(kind, bidirectional):
+    torch.manual_seed(0)
+    network = Recurrent(kind, bidirectional=bidirectional)
+    found = survey(network, torch.randn(2, 12))
+    assert found.groups == ()
+    assert set(found.left) >= {"first", "inner"}
+    assert all(weight.requires_grad for weight in network.parameters())
+
+
+class BothWays(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.head = nn.LSTM(3, 16, batch_first=True, bidirectional=True), nn.Linear(32, 3)
+
+    def forward(self, x):
+        return self.head(self.inner(x.view(-1, 4, 3))[0][:, -1])
+
+
+def test_of_a_network_that_cannot_be_traced_every_layer_is_left_alone_and_named():
+    network = BothWays().train()
+    network.head.bias.requires_grad_(False)
+    found = survey(network, torch.randn(2, 12))
+    assert found.groups == ()
+    assert set(found.left) == {"inner", "head"}
+    assert all(why.startswith("torch-pruning cannot follow this network (") for why in found.left.values())
+    with pytest.raises(UntraceableError):
+        dependency_graph(network, torch.randn(2, 12))
+    assert network.training
+    assert [name for name, weight in network.named_parameters() if not weight.requires_grad] == ["head.bias"]
+
+
+class Halves(nn.Module):
+    """A gated linear unit written by hand: a unit of the first half goes with one of the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(6, 16), nn.Linear(8, 3)
+
+    def forward(self, x):
+        value, gate = self.first(x).chunk(2, 1)
+        return self.head(value * gate.sigmoid())
+
+
+def test_units_that_do_not_leave_one_by_one_are_left_alone_and_named():
+    found = survey(Halves(), torch.randn(2, 6))
+    assert found.groups == ()
+    assert found.left["first"] == "its units leave 2 at a time"

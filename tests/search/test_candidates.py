@@ -178,6 +178,27 @@ def test_with_every_column_and_no_unit_that_can_leave_nothing_is_trained(graph):
     assert "nothing can be removed from this network" in made.notes
 
 
+class BothWays(nn.Module):
+    """Columns that a recurrent layer reads, forwards and backwards, through a linear one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(COLUMNS, 6), nn.Linear(8, 2)
+        self.inner = nn.GRU(3, 4, batch_first=True, bidirectional=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.last(self.inner(self.first(x).relu().view(-1, 2, 3))[0][:, -1])
+        return out
+
+
+def test_columns_leave_a_recurrent_network_whose_units_stay(graph):
+    torch.manual_seed(0)
+    made = bench(graph.with_parts(network=BothWays()), epochs=2).recover(Setting(0.5, 0.5))
+    assert len(made.keep) == COLUMNS // 2
+    assert made.epochs == 2
+    assert any(note.startswith("inner left alone") for note in made.notes)
+
+
 def test_the_noise_is_the_spread_at_the_reference(graph):
     made = bench(graph, epochs=1)
     assert made.noise == spread("classification", made.reference.metric, 100)
