@@ -96,14 +96,19 @@ def hessian(network: nn.Module, calibration: Calibration) -> Saliency:
 def activation(network: nn.Module, calibration: Calibration) -> Saliency:
     """``|w_ij| * ||x_j||_2`` with x_j the input j of the layer on calibration rows (Sun et al., 2024, Wanda).
 
-    For linear and convolution layers; a convolution's input is a channel, over rows and positions.
+    For linear and convolution layers; a convolution's input is a channel, over rows and positions. Where a
+    layer's weights are used without calling it, as attention does with its `out_proj`, nothing is heard of
+    x_j: there its norm is the root mean square of all that were heard, which ranks the layer by magnitude.
     """
     layers = {
         name: module for name, module in network.named_modules() if isinstance(module, nn.Linear | _CONV)
     }
     squares = {name: torch.zeros(_inputs(module)) for name, module in layers.items()}
 
+    heard: set[str] = set()
+
     def note(name: str, module: nn.Module, given: Tensor) -> None:
+        heard.add(name)
         squares[name] += _square_sums(module, given).cpu()
 
     hooks = [on_call(module, partial(note, name)) for name, module in layers.items()]
@@ -115,9 +120,15 @@ def activation(network: nn.Module, calibration: Calibration) -> Saliency:
         network.train(training)
         for handle in hooks:
             handle.remove()
+    known = [square for name, square in squares.items() if name in heard]
+    typical = torch.cat(known).mean() if known else torch.tensor(1.0)
+    norms = {
+        name: (square if name in heard else typical.expand_as(square)).sqrt()
+        for name, square in squares.items()
+    }
     return {
         f"{name}.weight" if name else "weight": module.weight.detach().cpu().abs()
-        * _as_weight(module, squares[name].sqrt())
+        * _as_weight(module, norms[name])
         for name, module in layers.items()
     }
 

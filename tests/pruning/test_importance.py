@@ -177,6 +177,34 @@ def test_activation_of_a_transposed_convolution_has_its_inputs_in_front():
     torch.testing.assert_close(saliency["0.weight"], network[0].weight.detach().abs() * norms[:, None, None])
 
 
+class WithAttention(nn.Module):
+    """Attention uses the weights of its last layer without calling that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(2, 4), nn.Linear(4, 3)
+        self.attention = nn.MultiheadAttention(4, 1, batch_first=True)
+
+    def forward(self, x):
+        x = self.first(x.view(len(x), 3, 2))
+        return self.head(self.attention(x, x, x)[0].mean(dim=1))
+
+
+def test_activation_ranks_a_layer_that_is_never_called_by_magnitude_beside_the_others():
+    torch.manual_seed(0)
+    network, rows = WithAttention(), torch.randn(8, 6)
+    _, saliency = criterion("activation", network, Calibration(rows, torch.zeros(8), "classification", 0))
+
+    weight, found = network.attention.out_proj.weight.abs(), saliency["attention.out_proj.weight"]
+    norm = found / weight
+    torch.testing.assert_close(norm, norm[0, 0].expand_as(norm))
+    called = [
+        saliency[f"{name}.weight"] / network.get_submodule(name).weight.abs() for name in ("first", "head")
+    ]
+    squares = torch.cat([each[0].square() for each in called])
+    torch.testing.assert_close(norm[0, 0], squares.mean().sqrt())
+
+
 def test_batch_norm_scores_a_channel_by_its_scale():
     network = nn.Sequential(nn.Conv1d(1, 3, 3), nn.BatchNorm1d(3), nn.Flatten(), nn.Linear(18, 2))
     network[1].weight.data = torch.tensor([1.0, -4.0, 1.0])
