@@ -10,6 +10,8 @@ All products are in float64 and stored in the layers' own type.
 from __future__ import annotations
 
 import copy
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,6 +28,8 @@ from tasks.models.network import Network
 from tasks.models.resmlp import Block
 
 __all__ = ["FAR", "NEAR", "first_linear", "fold", "forms", "near_break_even", "pays", "projection"]
+
+_AFFINE, _NORMS = (nn.Linear, nn.Conv1d, nn.Conv2d), (nn.BatchNorm1d, nn.BatchNorm2d)
 
 NEAR = 0.25  # share of multiply-adds within which their count does not tell which of two forms is faster
 FAR = 256.0  # deviations between a column's mean and zero, beyond which float32 needs the subtraction first
@@ -105,63 +109,80 @@ def _norm_affine(norm: Any) -> tuple[Tensor, Tensor]:
 
 
 def _is_norm(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and bool(layer.track_running_stats)
+    return type(layer) in _NORMS and bool(layer.track_running_stats)
 
 
-def _per_unit(graph: Graph) -> set[nn.Module]:
-    """Return the batch norms whose channels are the outputs of a Linear: those that read rows (n, C).
+@dataclass(frozen=True)
+class _Uses:
+    """How a network uses its layers.
 
-    Of an input (n, C, L) a batch norm scales axis 1, a Linear gives axis 2.
+    Attributes
+    ----------
+    once : set of Module
+        Layers with one place and one call: what is merged into them, nothing else reads.
+    per_unit : set of Module
+        Batch norms whose channels are the outputs of a Linear: those that read rows (n, C). Of an input
+        (n, C, L) a batch norm scales axis 1, a Linear gives axis 2.
     """
-    read: dict[nn.Module, set[int]] = {}
 
-    def note(norm: nn.Module, given: Tensor) -> None:
-        read.setdefault(norm, set()).add(given.ndim)
+    once: set[nn.Module]
+    per_unit: set[nn.Module]
 
-    norms = [module for module in graph.network.modules() if _is_norm(module)]
-    handles = [on_call(norm, note) for norm in norms]
+
+def _uses(graph: Graph) -> _Uses:
+    """Run a network on two rows and note which layers it calls, how often and on what."""
+    read: dict[nn.Module, list[int]] = {}
+
+    def note(layer: nn.Module, given: Tensor) -> None:
+        read.setdefault(layer, []).append(given.ndim)
+
+    places = Counter(module for _, module in graph.network.named_modules(remove_duplicate=False))
+    handles = [on_call(layer, note) for layer in places if type(layer) in (*_AFFINE, *_NORMS)]
     kind = next((parameter.dtype for parameter in graph.network.parameters()), torch.float32)
-    with torch.no_grad():
-        if norms:
+    try:
+        with torch.no_grad():
             graph(torch.zeros(2, len(graph.columns), dtype=kind))
-    for handle in handles:
-        handle.remove()
-    return {norm for norm, axes in read.items() if axes == {2}}
+    finally:
+        for handle in handles:
+            handle.remove()
+    once = {layer for layer, axes in read.items() if len(axes) == places[layer] == 1}
+    return _Uses(once, {layer for layer in once if read[layer] == [2] and type(layer) in _NORMS})
 
 
-def _joins(before: nn.Module, norm: nn.Module, per_unit: set[nn.Module]) -> bool:
+def _joins(before: nn.Module, norm: nn.Module, uses: _Uses) -> bool:
     """Whether a batch norm goes into the layer before it."""
-    if not _is_norm(norm) or hooked(before) or hooked(norm):
+    if not _is_norm(norm) or hooked(before) or hooked(norm) or not {before, norm} <= uses.once:
         return False
-    return isinstance(before, nn.Conv1d | nn.Conv2d) or (isinstance(before, nn.Linear) and norm in per_unit)
+    return type(before) is not nn.Linear or norm in uses.per_unit
 
 
-def _fold_norms(module: nn.Module, per_unit: set[nn.Module]) -> None:
+def _fold_norms(module: nn.Module, uses: _Uses) -> None:
     """Merge each batch norm of a chain with the Linear or convolution before it, or the Linear behind it."""
     if isinstance(module, Network):
-        _fold_norms(module.body, per_unit)
-    if isinstance(module, Block) and module.norm in per_unit and not hooked(module):
+        _fold_norms(module.body, uses)
+    if isinstance(module, Block) and module.norm in uses.per_unit and not hooked(module):
         first = _ends(module.wide, last=False)
         assert isinstance(first, nn.Linear)
-        _precede(first, *_norm_affine(module.norm))
-        module.norm = nn.Identity()  # type: ignore[assignment]  # the block runs whatever stands there
+        if first in uses.once:
+            _precede(first, *_norm_affine(module.norm))
+            module.norm = nn.Identity()  # type: ignore[assignment]  # the block runs whatever stands there
     if type(module) is nn.Sequential:
         for part in module:
-            _fold_norms(part, per_unit)
+            _fold_norms(part, uses)
         for i in range(1, len(module)):
             before, norm = _last_half(module[i - 1]), module[i]
-            if _joins(before, norm, per_unit):
+            if _joins(before, norm, uses):
                 _follow(before, *_norm_affine(norm))  # type: ignore[arg-type]  # _joins has told its kind
                 module[i] = nn.Identity()
     elif not can_emit(module):
-        _fold_called_norms(module, per_unit)
+        _fold_called_norms(module, uses)
 
 
-def _fold_called_norms(module: nn.Module, per_unit: set[nn.Module]) -> None:
+def _fold_called_norms(module: nn.Module, uses: _Uses) -> None:
     """Merge each batch norm that alone reads a Linear or convolution with it, in modules of a user's own."""
     for names in followed(calls(module) or fx.Graph()):
         before, norm = map(module.get_submodule, names)
-        if _joins(before, norm, per_unit):
+        if _joins(before, norm, uses):
             _follow(before, *_norm_affine(norm))  # type: ignore[arg-type]  # _joins has told its kind
             module.set_submodule(names[1], nn.Identity())
 
@@ -199,38 +220,40 @@ def _near(scale: Scale) -> bool:
     return bool((scale.mean.abs() <= FAR * scale.scale.abs()).all())
 
 
-def _fold_projection(graph: Graph, mode: FoldMode) -> None:
+def _fold_projection(graph: Graph, mode: FoldMode, uses: _Uses) -> None:
     """Merge the reducer's last projection into the first Linear, in place, where asked for or cheaper."""
     linear, reducer, sizes = first_linear(graph.network), _parts(graph.reducer), projection(graph)
-    if linear is None or sizes is None or not isinstance(reducer[-1], Project):
+    if linear not in uses.once or sizes is None or not isinstance(reducer[-1], Project):
         return
     if mode == "always" or (mode != "apart" and pays(*sizes)):
         _merge_projection(reducer[-1], linear)
         graph.reducer = _chain(reducer[:-1])
 
 
-def _fold_scaling(graph: Graph) -> None:
+def _fold_scaling(graph: Graph, uses: _Uses) -> None:
     """Merge the scaling into what reads the features: a projection, or the first Linear."""
     first, before = _parts(graph.reducer)[0], _parts(graph.preprocess)
     target = first_linear(graph.network) if isinstance(first, nn.Identity) else first
-    if not isinstance(target, Project | nn.Linear) or not before:
+    if not (isinstance(target, Project) or (isinstance(target, nn.Linear) and target in uses.once)):
+        return
+    if not before:
         return
     if isinstance(before[-1], Scale) and _near(before[-1]):
         _scale_into(before[-1], target)
         graph.preprocess = _chain(before[:-1])
 
 
-def _fold_input(graph: Graph, mode: FoldMode, scaling: bool) -> None:
+def _fold_input(graph: Graph, mode: FoldMode, scaling: bool, uses: _Uses) -> None:
     """Merge projection and, where asked, scaling into what follows them, in place."""
-    _fold_projection(graph, mode)
+    _fold_projection(graph, mode, uses)
     if scaling:
-        _fold_scaling(graph)
+        _fold_scaling(graph, uses)
 
 
-def _fold_output(graph: Graph) -> None:
+def _fold_output(graph: Graph, uses: _Uses) -> None:
     """Let the last Linear give the target's own unit, in place."""
     head, linear = graph.head, _ends(graph.network, last=True)
-    if isinstance(head, Unscale) and type(linear) is nn.Linear:
+    if isinstance(head, Unscale) and type(linear) is nn.Linear and linear in uses.once:
         unit = linear.weight.new_ones(linear.out_features, dtype=torch.float64)
         _follow(linear, unit * head.std, unit * head.mean)
         graph.head = Unscale(log=head.log)
@@ -262,12 +285,14 @@ def fold(graph: Graph, mode: FoldMode = "auto", scaling: bool = True) -> Graph:
 
     Notes
     -----
-    Equal to 1e-9 in float64. A first layer that reads a grid keeps projection and scaling before it.
+    Equal to 1e-9 in float64. A first layer that reads a grid keeps projection and scaling before it. A layer
+    that stands or is called in several places takes nothing up: the other places would feel it.
     """
     folded = copy.deepcopy(graph).eval()
     if mode == "never":
         return folded
-    _fold_norms(folded.network, _per_unit(folded))
-    _fold_input(folded, mode, scaling)
-    _fold_output(folded)
+    uses = _uses(folded)
+    _fold_norms(folded.network, uses)
+    _fold_input(folded, mode, scaling, uses)
+    _fold_output(folded, uses)
     return folded

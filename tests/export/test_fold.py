@@ -169,3 +169,52 @@ def test_a_layer_with_a_hook_keeps_its_neighbours(position):
     X = torch.randn(20, 6).double()
     with torch.no_grad():
         torch.testing.assert_close(fold(graph).predict(X), graph.predict(X), rtol=1e-9, atol=1e-9)
+
+
+def _of_rows(network: nn.Module, head: nn.Module) -> Graph:
+    parts = (Scale(torch.full((4,), 0.5), torch.full((4,), 2.0)), nn.Identity(), network, head)
+    return Graph("abcd", *parts, "regression").eval()
+
+
+def _shared(between: bool) -> nn.Module:
+    """Four numbers through one layer twice: at both ends, or before two batch norms."""
+    once, wide = nn.Linear(4, 4), [nn.Linear(4, 4), nn.Linear(4, 1)]
+    norms = [nn.BatchNorm1d(4), nn.BatchNorm1d(4)]
+    for norm in norms:
+        nn.init.uniform_(norm.running_mean, -1, 1)
+    if between:
+        return nn.Sequential(wide[0], once, norms[0], nn.ReLU(), once, norms[1], nn.ReLU(), wide[1])
+    one = nn.Linear(1, 1)
+    return nn.Sequential(wide[1], one, nn.ReLU(), one)
+
+
+class _Reads(nn.Module):
+    """Calls a layer that stands in another place too."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return torch.tanh(self.layer(x))
+
+
+def _read_elsewhere() -> nn.Module:
+    first = nn.Linear(4, 4)
+    norm = nn.BatchNorm1d(4)
+    nn.init.uniform_(norm.running_mean, -1, 1)
+    return nn.Sequential(first, norm, _Reads(first), nn.Linear(4, 1))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [lambda: _shared(between=True), lambda: _shared(between=False), _read_elsewhere],
+    ids=["two norms", "the last", "the first"],
+)
+def test_a_layer_in_two_places_takes_nothing_up(network):
+    torch.manual_seed(0)
+    graph = _of_rows(network(), Unscale(3.0, 2.0, False)).double()
+    X = torch.randn(20, 4, dtype=torch.float64)
+    with torch.no_grad():
+        wanted, got = graph.predict(X), fold(graph).predict(X)
+    torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-9)

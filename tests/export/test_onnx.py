@@ -8,10 +8,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 
 from tasks.errors import EspalierError
 from tasks.export.fold import fold
 from tasks.export.onnx import check_parity, export_onnx, run_onnx, session, to_model
+from tasks.models.graph import Graph
+from tasks.models.layers import Unscale
 
 
 @pytest.mark.parametrize("mode", ["auto", "never"])
@@ -86,6 +89,31 @@ def test_a_model_that_cannot_be_written_says_so_and_leaves_nothing_behind(make_g
     with pytest.raises(EspalierError, match="could not be written"):
         export_onnx(make_graph("mlp"), tmp_path / "model.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def _regression(weight: float, bias: float) -> Graph:
+    linear = nn.Linear(3, 1)
+    nn.init.constant_(linear.weight, weight)
+    nn.init.constant_(linear.bias, bias)
+    return Graph("abc", *(nn.Identity(), nn.Identity(), linear, Unscale()), "regression").eval()
+
+
+@pytest.mark.parametrize(("unit", "mean"), [(1e-8, 0.0), (1e-8, 1e-5), (1.0, 1e3), (1e6, 0.0)])
+def test_predictions_may_differ_by_little_of_their_spread_in_any_unit(unit, mean):
+    X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    graph, model = _regression(unit, mean), to_model(_regression(1.05 * unit, mean)).SerializeToString()
+    check_parity(graph, to_model(graph).SerializeToString(), X)
+    with pytest.raises(EspalierError, match="differs from the network"):
+        check_parity(graph, model, X)
+
+
+@pytest.mark.parametrize("constant", [0.0, 1e-8, 1e6])
+def test_constant_predictions_may_differ_by_what_float32_rounds(constant):
+    X = np.ones((5, 3), np.float32)
+    graph = _regression(0.0, constant)
+    check_parity(graph, to_model(_regression(0.0, constant * (1 + 1e-6))).SerializeToString(), X)
+    with pytest.raises(EspalierError, match="differs from the network"):
+        check_parity(graph, to_model(_regression(0.0, constant * 1.01 + 1e-9)).SerializeToString(), X)
 
 
 def test_answers_that_both_lack_count_as_no_difference(make_graph, make_rows):
