@@ -13,11 +13,12 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from tasks.errors import EspalierError
-from tasks.export.emit import can_emit, emit
+from tasks.export.emit import can_emit, emit, hooked
 from tasks.export.emitter import Emitter, Value, output_of
 from tasks.export.traced import calls, emit_calls
 from tasks.files import write_bytes
 from tasks.models.graph import Graph
+from tasks.models.user import UserNetwork
 
 __all__ = ["ATOL", "RTOL", "check_parity", "export_onnx", "run_onnx", "serialised", "session", "to_model"]
 
@@ -29,10 +30,11 @@ Array = npt.NDArray[np.float32]
 
 def _append(e: Emitter, module: nn.Module, x: Value) -> Value:
     """Append one part of the graph, by hand where its layers and calls are known, else by torch.onnx."""
+    own = module.body if isinstance(module, UserNetwork) and not hooked(module) else module
     if can_emit(module):
         name = emit(e, module, x)
-    elif (traced := calls(module)) is not None:
-        name = emit_calls(e, module, traced, x)
+    elif (traced := calls(own)) is not None:
+        name = emit_calls(e, own, traced, x)
     else:
         from tasks.export.torch_path import splice
 

@@ -55,6 +55,11 @@ class UserNetwork(Network):
         self.pruned_steps: list[dict[str, Any]] = [dict(step) for step in pruned]
         self.body = body
 
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Answer rows that stay as they are: the module gets its own, which it may write into."""
+        out: torch.Tensor = self.body(x.clone())
+        return out
+
     def sizes(self) -> dict[str, Any]:
         """Return how to build the network again, not its layers."""
         return {

@@ -23,6 +23,7 @@ from tasks.models.calls import on_call
 from tasks.models.dependencies import cut, uncuttable
 from tasks.models.graph import Graph, regrid
 from tasks.models.layers import Grid, Project, preprocess
+from tasks.models.user import UserNetwork
 from tasks.pruning.decomposition import RIDGE
 
 _TRIED = 64  # rows on which a network with fewer inputs is held against the one before
@@ -39,12 +40,17 @@ def input_readers(network: nn.Module, example: Tensor) -> tuple[str, ...]:
         Rows of the network's flat input.
     """
     found: list[str] = []
+    entered = [example]  # a user's module gets rows of its own
+
+    def enter(_: nn.Module, given: Tensor) -> None:
+        entered.append(given)
 
     def note(name: str, _: nn.Module, given: Tensor) -> None:
-        if given.data_ptr() == example.data_ptr() and given.shape == example.shape:
+        if given.data_ptr() == entered[-1].data_ptr() and given.shape == example.shape:
             found.append(name)
 
-    hooks = [
+    hooks = [on_call(network.body, enter)] if isinstance(network, UserNetwork) else []
+    hooks += [
         on_call(module, partial(note, name))
         for name, module in network.named_modules()
         if isinstance(module, nn.Linear)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tasks.errors import EspalierError
-from tasks.models.user import build_user, check_covered, check_declared, load_builder
+from tasks.models.user import UserNetwork, build_user, check_covered, check_declared, load_builder
 
 SQUEEZED = """
 import torch
@@ -122,3 +122,26 @@ def test_the_shipped_example_builds_for_rows_and_grids():
     root = Path(__file__).parents[2]
     for shape in [(6,), (1, 4, 4)]:
         assert build_user("nets.example:build", shape, 3, root)(torch.zeros(2, *shape)).shape == (2, 3)
+
+
+class Overwrites(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        x -= 1.0
+        return self.layer(x)
+
+
+def test_a_module_that_writes_into_its_input_leaves_the_rows_alone():
+    network, rows = UserNetwork(Overwrites(), "", (3,), 2).eval(), torch.ones(4, 3)
+    first, again = network(rows), network(rows)
+    torch.testing.assert_close(again, first, rtol=0, atol=0)
+    assert torch.equal(rows, torch.ones(4, 3))
+
+
+def test_inputs_are_rows_of_its_own_in_a_gradient_too():
+    rows = torch.ones(4, 3, requires_grad=True)
+    UserNetwork(Overwrites(), "", (3,), 2)(rows).sum().backward()
+    assert rows.grad is not None
