@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
+from tasks.evaluation.products import products_outside
 from tasks.models.graph import Graph
 from tasks.models.layers import Dct, Project, Scale
 from tasks.models.user import UserNetwork
@@ -172,9 +173,10 @@ def _named(layer: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> In
 
 
 def uncounted(graph: Graph) -> tuple[str, ...]:
-    """Name the layers of the network that hold parameters which `multiply_adds` does not count.
+    """Name what of the network `multiply_adds` does not count.
 
-    A layer is named by its path, its class and its parameters.
+    A layer is named by its path, its class and its parameters that no rule counts; else one whose own code
+    computes products, as ``x @ self.buffer`` or ``F.linear(x, self.layer.weight.T)`` are.
 
     Examples
     --------
@@ -184,14 +186,18 @@ def uncounted(graph: Graph) -> tuple[str, ...]:
     ('Sequential (shift)',)
     """
     network = graph.network.body if isinstance(graph.network, UserNetwork) else graph.network
+    inputs = graph.eval().features(torch.zeros(1, len(graph.columns)))
+    multiplies = products_outside(network, inputs, lambda layer: _counter(layer) is not None)
     found = []
     for path, layer in network.named_modules():
         known = _COUNTED if _counter(layer) else ()
         names = [name for name, _ in layer.named_parameters(recurse=False)]
         left = [name for name in names if not any(part in name for part in known)]
-        if left and not isinstance(layer, ParametrizationList):  # which is part of the layer that has it
-            kind = type(layer).__name__
-            found.append(f"{path}: {kind} ({', '.join(left)})" if path else f"{kind} ({', '.join(left)})")
+        if isinstance(layer, ParametrizationList):  # which is part of the layer that has it
+            continue
+        if left or layer in multiplies:
+            kind = f"{type(layer).__name__} ({', '.join(left) or 'products outside its layers'})"
+            found.append(f"{path}: {kind}" if path else kind)
     return tuple(found)
 
 

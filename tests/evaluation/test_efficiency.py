@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch_pruning
 from torch import nn
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from tasks.evaluation.efficiency import (
@@ -303,3 +304,40 @@ def test_a_linear_layer_with_more_weights_than_a_linear_layer_has_is_named():
     layer = nn.Linear(12, 2)
     layer.lora = nn.Parameter(torch.zeros(12, 1))
     assert uncounted(_alone(layer, (1, 12))) == ("layer: Linear (lora)",)
+
+
+class Multiplies(nn.Module):
+    """Two layers and a buffer, and code that uses them as it likes."""
+
+    def __init__(self, code):
+        super().__init__()
+        self.first, self.last, self.code = nn.Linear(12, 4), nn.Linear(4, 2), code
+        self.register_buffer("R", torch.ones(12, 4))
+
+    def forward(self, x):
+        return self.last(self.code(self, x))
+
+
+PRODUCTS = {
+    "a tied decoder": lambda m, x: m.first(functional.linear(m.first(x), m.first.weight.T)),
+    "a buffer": lambda m, x: torch.cos(x @ m.R),
+    "a weight without its layer": lambda m, x: functional.linear(x, m.first.weight, m.first.bias),
+    "a sum by letters": lambda m, x: torch.einsum("nd,dk->nk", x, m.R),
+    "one row": lambda m, x: (m.R.T @ x[0])[None],
+    "attention": lambda m, x: functional.scaled_dot_product_attention(*[m.first(x)[:, None]] * 3)[:, 0],
+    "a convolution": lambda m, x: functional.conv1d(x[:, None], m.R[None, None, :, 0])[:, 0].expand(1, 4),
+}
+
+
+@pytest.mark.parametrize("code", PRODUCTS.values(), ids=PRODUCTS)
+def test_products_beside_the_layers_are_named(code):
+    graph = _graph(12, UserNetwork(nn.Sequential(Multiplies(code)), "", (12,), 2))
+    assert uncounted(graph) == ("0: Multiplies (products outside its layers)",)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in graph.modules())
+
+
+def test_sums_and_scaling_beside_the_layers_are_no_products():
+    code = PRODUCTS["a buffer"]
+    assert uncounted(_alone(Multiplies(lambda m, x: (m.first(x) + m.R[0]) * m.R[1]), (1, 12))) == ()
+    assert uncounted(_alone(Multiplies(code), (1, 12))) != ()
+    assert uncounted(fold(_graph(6, Mlp((2,), (5,), 3), Project(torch.ones(6, 2), torch.ones(2))))) == ()
