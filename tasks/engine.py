@@ -168,23 +168,24 @@ def compress_model(
     EspalierError
         When network, rows and labels do not fit each other, or the budget is none; nothing is written.
     """
-    wanted = Budget() if budget is None else stated_budget(budget)
-    table = table_of(X)
-    frame, targets, shape = frame_of(table), targets_of(y), grid_shape(table)
-    parts = parts_of(frame, targets, shape, valid, task, seed)
-    plan = _plan(parts[0], shape)
-    copied, outputs = tried(network, shape or (len(plan.names),))
-    kind = task_of(task, outputs, targets)
-    labels, codes = codes_of(kind, outputs, targets, parts[1], parts[3])
-    graph = _graph(copied, plan, shape, kind, labels)
-    train, finetune = train or TrainConfig(), finetune or FinetuneConfig()
-    with runtime(train):
-        rows = [numeric(part) for part in (parts[0], parts[2])]
-        problem = Problem(graph, plan, rows[0], codes[0], rows[1], codes[1], kind, seed, train, finetune)
-        form = quantise or AutoQuantisation(method="auto")
-        found = meet(Bench(problem, timed=wanted.counts_time, quantise=form), wanted)
-    doubted = doubts(task, kind, codes[0], found.reference.metric)
-    return Compressed(found.best.graph, found.best.model, _report(found, wanted, plan, doubted))
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller's block says: it is trained
+        wanted = Budget() if budget is None else stated_budget(budget)
+        table = table_of(X)
+        frame, targets, shape = frame_of(table), targets_of(y), grid_shape(table)
+        parts = parts_of(frame, targets, shape, valid, task, seed)
+        plan = _plan(parts[0], shape)
+        copied, outputs = tried(network, shape or (len(plan.names),))
+        kind = task_of(task, outputs, targets)
+        labels, codes = codes_of(kind, outputs, targets, parts[1], parts[3])
+        graph = _graph(copied, plan, shape, kind, labels)
+        train, finetune = train or TrainConfig(), finetune or FinetuneConfig()
+        with runtime(train):
+            rows = [numeric(part) for part in (parts[0], parts[2])]
+            problem = Problem(graph, plan, rows[0], codes[0], rows[1], codes[1], kind, seed, train, finetune)
+            form = quantise or AutoQuantisation(method="auto")
+            found = meet(Bench(problem, timed=wanted.counts_time, quantise=form), wanted)
+        doubted = doubts(task, kind, codes[0], codes[1], found.reference.metric)
+        return Compressed(found.best.graph, found.best.model, _report(found, wanted, plan, doubted))
 
 
 def _projected(path: Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.errors import EspalierError
-from tasks.models.user import gives_probabilities
+from tasks.models.user import gives_probabilities, scripted
 from tasks.training.seeds import derived_seed, permutation
 
 __all__ = [
@@ -181,8 +181,10 @@ def tried(network: nn.Module, shape: tuple[int, ...]) -> tuple[nn.Module, int]:
     Raises
     ------
     EspalierError
-        When it does not turn two rows of zeros into logits (2, K) or predictions (2, 1).
+        When it does not turn two rows of zeros into logits (2, K) or predictions (2, 1), or is compiled.
     """
+    if why := scripted(network):
+        raise EspalierError(f"the network {why}")
     try:
         copied = copy.deepcopy(network).cpu().float().eval()
         with torch.no_grad():
@@ -234,11 +236,13 @@ def codes_of(
     Raises
     ------
     EspalierError
-        When labels and outputs differ in number, validation rows have labels of their own, or a target of a
-        regression is no finite number.
+        When labels and outputs differ in number, validation rows have labels of their own, or targets of a
+        regression are no finite numbers, or one number on all validation rows.
     """
     if task == "regression":
-        return None, [_numbers(part) for part in (train, valid)]
+        numbers = [_numbers(part) for part in (train, valid)]
+        _check_spread(numbers[1])
+        return None, numbers
     labels = _distinct(y)
     if len(labels) != outputs:
         raise EspalierError(
@@ -275,6 +279,16 @@ def _numbers(y: Array) -> Tensor:
     if not np.isfinite(numbers).all():
         raise EspalierError("y holds infinite values, or such as float32 cannot hold; leave those rows out")
     return torch.from_numpy(numbers)
+
+
+def _check_spread(y: Tensor) -> None:
+    """Refuse validation targets that any network is as good on: R2 is a share of their spread."""
+    if bool((y == y[0]).all()):
+        told = f"all {len(y)} targets are {float(y[0]):g}" if len(y) > 1 else "there is one row"
+        raise EspalierError(
+            f"valid: {told}, so that R2 cannot tell a good network from a bad one; give valid=(X, y) with "
+            "rows whose targets differ"
+        )
 
 
 def numeric(frame: pd.DataFrame) -> Tensor:

@@ -350,6 +350,22 @@ def test_words_and_infinite_numbers_are_no_targets_of_a_regression(rows):
         compress_model(nn.Linear(10, 1), X, np.where(y == "yes", np.inf, X[:, 0]))
 
 
+@pytest.mark.parametrize(("count", "message"), [(200, "all 200 targets are 1.1"), (1, "there is one row")])
+def test_validation_targets_without_spread_are_refused(rows, count, message):
+    X, y = rows[0], rows[0][:, 0]
+    valid = (X[:count], np.full(count, 1.1))
+    with pytest.raises(EspalierError, match=f"{message}, so that R2 cannot tell"):
+        compress_model(nn.Linear(10, 1), X, y, valid=valid, task="regression")
+
+
+def test_validation_rows_of_one_class_are_noted(network, rows):
+    X, y = rows
+    some = y == "yes"
+    budget = Budget(max_metric_drop=0.9, max_seconds=1)
+    found = compress_model(network, X, y, budget, valid=(X[some], y[some]), finetune=FinetuneConfig(epochs=1))
+    assert any("validation rows are all of one class" in note for note in found.report["notes"])
+
+
 def test_targets_in_a_single_column_are_targets(rows):
     X, wanted = rows[0], 3 * rows[0][:, :1]
     torch.manual_seed(0)
@@ -369,6 +385,27 @@ def test_a_network_in_float64_is_taken_in_float32(network, rows):
         copy.deepcopy(network).double(), *rows, Budget(max_metric_drop=0.1, max_seconds=1), finetune=QUICK
     )
     assert found.met
+
+
+@pytest.mark.parametrize("block", [torch.no_grad, torch.inference_mode])
+def test_a_callers_block_without_gradients_changes_nothing(rows, block):
+    X, y = rows[0], torch.from_numpy(rows[0][:, 0])
+    budget, quick = Budget(max_metric_drop=0.5, max_seconds=2), FinetuneConfig(epochs=2)
+    with block():
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(10, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1)).eval()
+        found = compress_model(network, torch.from_numpy(X), y, budget, valid=(X, y), finetune=quick)
+        assert not torch.is_grad_enabled()
+    assert found.report["recovered"] > 0
+
+
+@pytest.mark.parametrize("made", [torch.jit.script, lambda net: torch.jit.trace(net, torch.zeros(2, 10))])
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_scripted_network_is_one_line(network, rows, made):
+    with pytest.raises(EspalierError, match="TorchScript, whose layers"):
+        compress_model(made(network), *rows)
+    with pytest.raises(EspalierError, match="TorchScript, whose layers"):
+        compress_model(nn.Sequential(made(network)), *rows)
 
 
 def test_a_task_that_contradicts_the_network_is_one_line(network, rows):

@@ -28,6 +28,7 @@ _FUNCTIONS: dict[Any, str] = {
 }
 _IN_PLACE = (operator.iadd,)
 _UNTRACEABLE = (
+    AssertionError,
     AttributeError,
     IndexError,
     KeyError,

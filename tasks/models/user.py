@@ -24,6 +24,7 @@ __all__ = [
     "gives_probabilities",
     "load_builder",
     "nearest",
+    "scripted",
     "source_file",
 ]
 
@@ -207,6 +208,8 @@ def build_user(builder: str, input_shape: Sequence[int], outputs: int, root: Pat
         raise EspalierError(
             f"model.builder: {builder} returned {type(body).__name__}, needed: a torch.nn.Module"
         )
+    if why := scripted(body):
+        raise EspalierError(f"model.builder: the network of {builder} {why}")
     _check_output(builder, body, shape, outputs)
     return UserNetwork(body, builder, shape, outputs)
 
@@ -226,6 +229,13 @@ def _check_output(builder: str, body: nn.Module, shape: tuple[int, ...], outputs
                 f"model.builder: the network of {builder} gives probabilities; leave its softmax out, "
                 "the loss and the exported graph have their own"
             )
+
+
+def scripted(network: nn.Module) -> str:
+    """Say what speaks against a network of compiled modules, or one that holds some; empty of others."""
+    if not any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
+        return ""
+    return "is TorchScript, whose layers cannot be cut; give the module that it was made of"
 
 
 def gives_probabilities(out: torch.Tensor) -> bool:

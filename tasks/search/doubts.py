@@ -1,4 +1,4 @@
-"""What speaks against a regression, where nobody said that it is one."""
+"""What speaks against a task, where nobody said so, and against what it is judged on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from tasks.data.types import CLASSES
 
 __all__ = ["doubts"]
 
+_ONE_CLASS = (
+    "validation rows are all of one class, which a network that always answers it is perfect on; give "
+    "valid=(X, y) with rows of every class"
+)
 
-def doubts(task: str, kind: str, y: Tensor, reference: float) -> list[str]:
-    """Say what speaks against a regression.
+
+def doubts(task: str, kind: str, y: Tensor, valid: Tensor, reference: float) -> list[str]:
+    """Say what speaks against a regression, and against validation rows of one class.
 
     Parameters
     ----------
@@ -21,16 +26,19 @@ def doubts(task: str, kind: str, y: Tensor, reference: float) -> list[str]:
         What it was taken for.
     y : Tensor, (n,)
         Training targets.
+    valid : Tensor, (v,)
+        Validation targets.
     reference : float
         The network's validation metric.
 
     Examples
     --------
-    >>> doubts("regression", "regression", torch.rand(9), -0.5)
+    >>> y = torch.rand(9)
+    >>> doubts("regression", "regression", y, y, -0.5)
     ['R2 of the network that came in is -0.5: worse than the mean of y; are y in the unit that it predicts?']
     """
     if kind != "regression":
-        return []
+        return [_ONE_CLASS] if bool((valid == valid[0]).all()) else []
     values, found = torch.unique(y), []
     if task == "auto" and len(values) <= min(CLASSES, len(y) // 2) and bool((values == values.round()).all()):
         found.append(
