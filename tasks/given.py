@@ -197,6 +197,8 @@ def tried(network: nn.Module, shape: tuple[int, ...]) -> tuple[nn.Module, int]:
         raise EspalierError(
             f"the network turns 2 rows into {got}; needed: logits (2, K) or predictions (2, 1)"
         )
+    if not answer.is_floating_point():
+        raise EspalierError(f"the network answers in {answer.dtype}; needed: floating-point numbers")
     if gives_probabilities(answer):
         raise EspalierError(
             "the network gives probabilities; leave its softmax out, the loss and the exported model have "

@@ -408,6 +408,18 @@ def test_a_scripted_network_is_one_line(network, rows, made):
         compress_model(nn.Sequential(made(network)), *rows)
 
 
+class Decided(nn.Linear):
+    """Answers with the class alone."""
+
+    def forward(self, x):
+        return super().forward(x) > 0
+
+
+def test_a_network_without_numbers_for_an_answer_is_one_line(rows):
+    with pytest.raises(EspalierError, match="answers in torch.bool"):
+        compress_model(Decided(10, 2), *rows)
+
+
 def test_a_task_that_contradicts_the_network_is_one_line(network, rows):
     with pytest.raises(EspalierError, match="task regression needs one output, and the network has 2"):
         compress_model(network, *rows, task="regression")

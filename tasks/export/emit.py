@@ -140,15 +140,37 @@ def _pair(size: Any, axes: int) -> list[int]:
 
 def _max_pool(e: Emitter, layer: nn.MaxPool1d | nn.MaxPool2d, x: Value) -> str:
     axes = x.sample.ndim - 2
+    sizes = [_pair(size, axes) for size in (layer.kernel_size, layer.stride, layer.padding, layer.dilation)]
+    kernel, strides, pads, dilations = sizes
+    behind = pads
+    if layer.ceil_mode:
+        behind = [_behind(*window) for window in zip(x.sample.shape[2:], *sizes, strict=True)]
     return e.node(
         "MaxPool",
         x.name,
-        kernel_shape=_pair(layer.kernel_size, axes),
-        strides=_pair(layer.stride, axes),
-        dilations=_pair(layer.dilation, axes),
-        pads=_pair(layer.padding, axes) * 2,
-        ceil_mode=int(layer.ceil_mode),
+        kernel_shape=kernel,
+        strides=strides,
+        dilations=dilations,
+        pads=pads + behind,
+        ceil_mode=0,
     )
+
+
+def _behind(length: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
+    """Cells behind an axis that give as many whole windows as torch counts with `ceil_mode`.
+
+    A last window may reach over the edge, but not begin there; ONNX Runtime counts in two ways of its own.
+
+    Examples
+    --------
+    >>> _behind(9, kernel=2, stride=2, pad=1, dilation=1), _behind(9, kernel=2, stride=2, pad=0, dilation=1)
+    (0, 1)
+    """
+    window = dilation * (kernel - 1) + 1
+    count = -(-(length + 2 * pad - window) // stride) + 1
+    if (count - 1) * stride >= length + pad:
+        count -= 1
+    return max((count - 1) * stride + window - length - pad, 0)
 
 
 def _average(e: Emitter, layer: nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d, x: Value) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
@@ -39,7 +40,10 @@ class Emitter:
     def constant(self, value: Tensor | list[int] | float) -> str:
         """Store a constant of any rank, 0 among them; return its name."""
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
-        array = array.astype(np.float32) if array.dtype == np.float64 else array
+        return self.stored(array.astype(np.float32) if array.dtype == np.float64 else array)
+
+    def stored(self, array: npt.NDArray[Any]) -> str:
+        """Store a constant of the type that it has, float64 too; return its name."""
         name = f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name

@@ -42,6 +42,13 @@ def _append(e: Emitter, module: nn.Module, x: Value) -> Value:
     return Value(name, output_of(module, x.sample))
 
 
+def _in_float32(e: Emitter, x: Value) -> Value:
+    """Cast what a part gives in another type, which the next one does not read."""
+    if x.sample.dtype == torch.float32:
+        return x
+    return Value(e.node("Cast", x.name, to=TensorProto.FLOAT), x.sample.float())
+
+
 def _outputs(name: str, sample: torch.Tensor) -> Any:
     shape = ["N", *sample.shape[1:]]
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -56,7 +63,7 @@ def to_model(graph: Graph) -> onnx.ModelProto:
     e, p = Emitter(), len(graph.columns)
     x = Value("rows", torch.zeros(2, p))
     for part in (graph.preprocess, graph.reducer, graph.network, graph.head):
-        x = _append(e, part, x)
+        x = _in_float32(e, _append(e, part, x))
     answer = "probabilities" if graph.task == "classification" else "prediction"
     inputs = [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["N", p])]
     e.rename(x.name, answer)
@@ -82,14 +89,24 @@ def session(model: Path | bytes, threads: int = 1) -> Any:
         File, or the model's bytes.
     threads
         Threads inside an operator; operators run one after the other.
+
+    Raises
+    ------
+    EspalierError
+        When ONNX Runtime refuses the model.
     """
     import onnxruntime as ort
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, NotImplemented
 
     ort.disable_telemetry_events()
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     source = model if isinstance(model, bytes) else str(model)
-    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    try:
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidGraph, NotImplemented) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise EspalierError(f"export: ONNX Runtime refuses the model ({reason})") from error
 
 
 def run_onnx(opened: Any, X: npt.NDArray[Any], batch: int = 4096) -> Array:

@@ -64,7 +64,7 @@ def splice(e: Emitter, module: nn.Module, x: Value) -> str:
     body = _export(module, x.sample).graph
     names = {"": "", body.input[0].name: x.name}
     for tensor in body.initializer:
-        names[tensor.name] = e.constant(torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy()))
+        names[tensor.name] = e.stored(onnx.numpy_helper.to_array(tensor))
     for node in body.node:
         e.copy(node, names)
     return names[body.output[0].name]

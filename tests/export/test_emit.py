@@ -9,7 +9,7 @@ from tasks.export import torch_path
 from tasks.export.fold import fold
 from tasks.export.onnx import check_parity, to_model
 from tasks.models.graph import Graph
-from tasks.models.layers import Grid, Softmax
+from tasks.models.layers import Grid, Impute, Softmax
 from tasks.models.zoo import seeded
 
 NORMS = {
@@ -65,3 +65,26 @@ def test_a_batch_norm_with_or_without_weights_goes_into_the_layer_before_it(norm
     folded = fold(graph)
     assert not any(isinstance(layer, nn.BatchNorm1d) for layer in folded.modules())
     torch.testing.assert_close(folded.predict(X), graph.predict(X), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "pad"), [(2, 2, 1), (3, 2, 1), (3, 4, 1), (2, 3, 1), (2, 5, 0)])
+@pytest.mark.parametrize("length", range(6, 13))
+def test_a_pool_that_rounds_up_has_the_windows_of_torch(length, kernel, stride, pad):
+    pool = nn.MaxPool1d(kernel, stride, pad, ceil_mode=True)
+    width = pool(torch.zeros(1, 1, length)).numel()
+    network = nn.Sequential(pool, nn.Flatten(), nn.Linear(width, 3))
+    names, grid = [f"x{i}" for i in range(length)], nn.Sequential(Grid(torch.arange(length), (1, length)))
+    whole = (Impute(torch.zeros(length)), grid, network, Softmax())
+    graph = Graph(names, *whole, "classification", ["a", "b", "c"]).eval()
+    X = np.random.default_rng(0).normal(size=(9, length)).astype(np.float32) - 5
+    check_parity(graph, to_model(graph).SerializeToString(), X)
+
+
+def test_a_pool_over_two_axes_that_rounds_up_has_the_windows_of_torch():
+    network = nn.Sequential(
+        nn.MaxPool2d((3, 2), (4, 2), 1, ceil_mode=True), nn.Flatten(), nn.Linear(2 * 4, 3)
+    )
+    whole = (Impute(torch.zeros(42)), nn.Sequential(Grid(torch.arange(42), (1, 6, 7))), network, Softmax())
+    graph = Graph([f"x{i}" for i in range(42)], *whole, "classification", ["a", "b", "c"]).eval()
+    X = np.random.default_rng(0).normal(size=(9, 42)).astype(np.float32) - 5
+    check_parity(graph, to_model(graph).SerializeToString(), X)
