@@ -408,6 +408,20 @@ def test_a_scripted_network_is_one_line(network, rows, made):
         compress_model(nn.Sequential(made(network)), *rows)
 
 
+class Doubled(nn.Sequential):
+    """Answers in float64 what it computes in float32."""
+
+    def forward(self, x):
+        return super().forward(x).double()
+
+
+def test_a_network_that_answers_in_float64_is_taken_in_float32(network, rows):
+    doubled = Doubled(*copy.deepcopy(network)).eval()
+    found = compress_model(doubled, *rows, Budget(max_metric_drop=0.1, max_seconds=1), finetune=QUICK)
+    assert found.met
+    assert found.predict(rows[0]).dtype == np.float32
+
+
 class Decided(nn.Linear):
     """Answers with the class alone."""
 
@@ -416,7 +430,7 @@ class Decided(nn.Linear):
 
 
 def test_a_network_without_numbers_for_an_answer_is_one_line(rows):
-    with pytest.raises(EspalierError, match="answers in torch.bool"):
+    with pytest.raises(EspalierError, match=r"answers in torch\.bool"):
         compress_model(Decided(10, 2), *rows)
 
 

@@ -57,9 +57,9 @@ class UserNetwork(Network):
         self.body = body
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Answer rows that stay as they are: the module gets its own, which it may write into."""
+        """Answer rows in their own type; they stay as they are: the module gets its own to write into."""
         out: torch.Tensor = self.body(x.clone())
-        return out
+        return out.to(x.dtype)
 
     def sizes(self) -> dict[str, Any]:
         """Return how to build the network again, not its layers."""
