@@ -20,7 +20,17 @@ from tasks.files import write_bytes
 from tasks.models.graph import Graph
 from tasks.models.user import UserNetwork
 
-__all__ = ["ATOL", "RTOL", "check_parity", "export_onnx", "run_onnx", "serialised", "session", "to_model"]
+__all__ = [
+    "ATOL",
+    "RTOL",
+    "allowed_apart",
+    "check_parity",
+    "export_onnx",
+    "run_onnx",
+    "serialised",
+    "session",
+    "to_model",
+]
 
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 10
 RTOL, ATOL = 1e-4, 1e-5
@@ -124,7 +134,7 @@ def _with_gaps(X: npt.NDArray[Any]) -> Array:
     return np.concatenate([rows, gaps, np.full((1, rows.shape[1]), np.nan, np.float32)])
 
 
-def _allowed(wanted: Array, task: str) -> npt.NDArray[np.float64]:
+def allowed_apart(wanted: Array, task: str) -> npt.NDArray[np.float64]:
     """Return by how much each answer may differ: of predictions, in their own spread, whatever their unit.
 
     Predictions of mean m and deviation s may differ by rtol |y - m| + max(atol s, 64 eps max |y|): float32
@@ -166,7 +176,7 @@ def check_parity(graph: Graph, model: Path | bytes, X: npt.NDArray[Any]) -> floa
     with torch.no_grad():
         wanted = graph.predict(torch.from_numpy(rows)).numpy()
     got = run_onnx(session(model), rows)
-    allowed = _allowed(wanted, graph.task)
+    allowed = allowed_apart(wanted, graph.task)
     alike = (got == wanted) | (np.isnan(got) & np.isnan(wanted))
     apart = np.where(alike, 0.0, np.abs(got - wanted))
     worst = float(np.max(apart, initial=0.0))

@@ -30,7 +30,6 @@ __all__ = ["collect"]
 
 Array = npt.NDArray[Any]
 RAW, EXPORT = "data/raw.parquet", "models/export/compressed"
-CLOSE = 1e-5
 KEPT = "repeated rows kept"
 
 
@@ -165,7 +164,7 @@ def _trivial(y: Array, rows: int, labels: tuple[str, ...]) -> Answers:
 
 def _parity(layout: Layout, subject: Subject, X: Array) -> Fact:
     """Whether raw rows through the served model and numeric rows through the pipeline's file agree."""
-    from tasks.export.onnx import run_onnx, session
+    from tasks.export.onnx import allowed_apart, run_onnx, session
 
     if subject.answers is None:
         return Fact(False, "it has no answers")
@@ -174,9 +173,10 @@ def _parity(layout: Layout, subject: Subject, X: Array) -> Fact:
     columns = [place[name] for name in read_json(layout.serving("compressed"))["columns"]]
     wanted = run_onnx(session(layout.onnx("compressed")), X[:, columns])
     got = subject.answers.scores
-    unit = max(1.0, float(np.std(wanted)))
-    apart = float(np.max(np.abs(got - wanted.reshape(got.shape)), initial=0.0))
-    return Fact(apart <= CLOSE * unit, f"answers differ by up to {apart:.2g}")
+    wanted = wanted.reshape(got.shape)
+    apart = np.abs(got - wanted)
+    close = apart <= allowed_apart(wanted, read_json(layout.report("evaluate"))["task"])
+    return Fact(bool(close.all()), f"answers differ by up to {float(np.max(apart, initial=0.0)):.2g}")
 
 
 def _unseen(layout: Layout, params: Params) -> Fact:
