@@ -16,4 +16,5 @@ def test_ten_commands_killed_at_random_moments_lose_double_and_leave_nothing(pro
     ended = project.command(*soak, check=False, timeout=880, PYTHONPATH=path)
     found = json.loads(ended.stdout.strip().splitlines()[-1])
     assert not found["wrong"], "\n".join(found["wrong"])
-    assert (ended.returncode, found["kills"]) == (0, 10)
+    assert ended.returncode == 0
+    assert found["kills"] >= 10  # the last round may kill more than once

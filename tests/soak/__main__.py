@@ -57,7 +57,7 @@ def soaked(root: Path, kills: int, seed: int, minutes: float) -> dict[str, objec
 def main() -> None:
     """Soak, and print a line of JSON at the end."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=200, help="at least: a round may kill more than once")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=240, help="stop after so many, with what there is")
     parser.add_argument(
