@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException, RevCollectionError
+from dvc.exceptions import DvcException
 from dvc.repo import Repo, lock_repo
 
 from tasks.artifacts import Layout, read_json, write_json
@@ -15,7 +15,7 @@ from tasks.config import Params
 from tasks.errors import EspalierError, masked
 from tasks.versioning.lockfile import read_lock
 from tasks.versioning.objectstore import let_in
-from tasks.versioning.repository import opened, reopened
+from tasks.versioning.repository import in_use, opened, reopened
 
 __all__ = [
     "absent",
@@ -65,7 +65,7 @@ def _pushed(repo: Repo) -> tuple[set[str], set[str]]:
     dropped (`dvc_data.index.collect`, 3.18).
     """
     repo.push(run_cache=True)
-    wanted = {info.value for infos in repo.used_objs(push=True).values() for info in infos}
+    wanted = in_use(repo, push=True)
     return wanted, wanted - set(repo.cloud.get_remote_odb().oids_exist(sorted(wanted)))
 
 
@@ -99,14 +99,7 @@ def presence(root: Path) -> tuple[int, int]:
         When the remote cannot be reached, or the list of a folder's files is neither here nor there.
     """
     with let_in(), reopened(root) as repo, lock_repo(repo):
-        try:
-            used = repo.used_objs(push=True)
-        except RevCollectionError as error:
-            raise EspalierError(
-                f"{root.name}: files of the current result are neither here nor in the DVC remote; "
-                "`dvc push` where they were made, or `espalier run` here"
-            ) from error
-        wanted = {info.value for infos in used.values() for info in infos}
+        wanted = in_use(repo, push=True)
         if not repo.config["core"].get("remote"):
             return len(wanted), len(wanted)
         with reached():

@@ -63,15 +63,16 @@ def hand_over(root: Path) -> Handover:
             there = _held(repo, wanted)
             here = _cached(repo, wanted - there)
             cut = {name for name in lists if name in here and not lists[name] <= here | there}
-            _copied(repo, here - cut)
+            sent = here - cut
+            _copied(repo, sent)
             repo.stage_cache.push(None)
-            short = here - cut - _held(repo, here - cut)
+            short = sent - _held(repo, sent)
     if short:
         raise EspalierError(
-            f"{root.name}: {len(short)} of {len(here)} files did not reach the DVC remote (first: "
+            f"{root.name}: {len(short)} of {len(sent)} files did not reach the DVC remote (first: "
             f"{min(short)}); check its space and rights, then run again"
         )
-    return Handover(len(here - cut), len(there), len(cut))
+    return Handover(len(sent), len(there), len(cut))
 
 
 def _lists(repo: Repo, names: Iterable[str]) -> dict[str, set[str]]:

@@ -13,16 +13,18 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from dvc.exceptions import DvcException
+from dvc.exceptions import DvcException, RevCollectionError
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo, lock_repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+from dvc_objects.errors import ObjectFormatError
 
 from tasks.artifacts import Layout, read_json
 from tasks.errors import EspalierError
 
 __all__ = [
     "busy",
+    "in_use",
     "init_workspace",
     "kept_open",
     "opened",
@@ -208,3 +210,34 @@ def init_workspace(root: Path, *, config: str, ignored: str) -> Literal["created
     (root / ".dvc" / "config").write_text(config, encoding="utf-8")
     (root / ".dvcignore").write_text(ignored, encoding="utf-8")
     return "created"
+
+
+def in_use(repo: Repo, **how: bool) -> set[str]:
+    """Return the hashes of the files that the working tree leads to.
+
+    Parameters
+    ----------
+    repo : Repo
+        Open, and locked.
+    **how
+        What DVC's `used_objs` takes.
+
+    Raises
+    ------
+    EspalierError
+        When the list of a folder's files is neither here nor in the remote, or is damaged.
+    """
+    name = Path(repo.root_dir).name
+    try:
+        used = repo.used_objs(**how)
+    except RevCollectionError as error:
+        raise EspalierError(
+            f"{name}: files of the current result are neither here nor in the DVC remote; "
+            "`dvc push` where they were made, or `espalier run` here"
+        ) from error
+    except ObjectFormatError as error:
+        raise EspalierError(
+            f"{name}: {error} in the DVC cache, and DVC has removed it; `dvc pull` brings it from the "
+            "remote, `espalier run` makes it anew"
+        ) from error
+    return {str(info.value) for infos in used.values() for info in infos}

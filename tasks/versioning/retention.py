@@ -18,13 +18,12 @@ from pathlib import Path
 
 from dvc.repo import Repo, lock_repo
 from dvc_data.hashfile.db import get_index
-from dvc_objects.errors import ObjectFormatError
 
 from tasks.errors import EspalierError
 from tasks.layout import Layout
 from tasks.versioning.git import git, top_of
 from tasks.versioning.remotes import default_remote
-from tasks.versioning.repository import busy, opened
+from tasks.versioning.repository import busy, in_use, opened
 from tasks.versioning.runs import Run, latest_run, runs
 
 __all__ = ["Store", "forget", "free_objects", "left_worktrees", "needed", "old_runs", "stores", "surplus"]
@@ -102,14 +101,7 @@ def needed(root: Path, more: Iterable[str] = (), without: Iterable[Run] = ()) ->
     texts = _in_git(root, [run.ref for run in without]) + _in_tree(root)
     found = {*more, *_HASH.findall(texts)}
     with opened(root) as repo, lock_repo(repo):
-        try:
-            used = repo.used_objs(force=True)
-        except ObjectFormatError as error:
-            raise EspalierError(
-                f"{root.name}: {error} in the DVC cache, and DVC has removed it; `dvc pull` brings it from "
-                "the remote, `espalier run` makes it anew"
-            ) from error
-        found |= {str(info.value) for infos in used.values() for info in infos}
+        found |= in_use(repo, force=True)
     held = [store.objects() for store in stores(root)[0]]
     return found | {part for name in found if name.endswith(".dir") for part in _parts(name, held)}
 

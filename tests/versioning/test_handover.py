@@ -89,6 +89,12 @@ def test_a_torn_list_of_the_current_result_is_told_with_what_to_do(root):
         versioning.hand_over(root)
 
 
+def test_so_it_is_where_the_files_of_the_current_result_are_counted(root):
+    torn(root, folder_of(root, "one"))
+    with pytest.raises(EspalierError, match=r"is corrupted in the DVC cache.*`dvc pull` brings it"):
+        versioning.presence(root)
+
+
 def test_a_folder_of_a_recorded_run_goes_from_a_cache_outside_of_the_workspace(root, tmp_path):
     folder_of(root, "one", "two")
     git(root, "update-ref", "refs/espalier/runs/1", "HEAD")
